@@ -32,7 +32,7 @@ SUB_ROOMS = {
 # What runs on a board and on a host alike.
 SHARED = (
     *(("agent", "archive_limits"), ("agent", "inputs_format"), ("agent", "lock"), ("agent", "machine")),
-    ("agent", "sampling_rates"),
+    *(("agent", "messages"), ("agent", "sampling_rates"), ("agent", "tied_processes")),
 )
 ABOVE = ("bench", "scaffolding", "doctor")  # stand above the rooms; only the command line calls the last two
 ALONE = ("agent", "board_end", "converters", "runtime")  # run by interpreters that have nothing else of edgeproof
@@ -316,3 +316,21 @@ def test_rules_are_thin():
     assert len((ROOT / "rules/common.smk").read_text().splitlines()) <= 150
     rooms = {path.stem for path in (ROOT / "rules").glob("*.smk")} - {"common"}
     assert rooms <= set(ROOMS)
+
+
+def test_no_message_of_a_job_can_end_it():
+    """What is printed while something is measured or built goes through `tell`: its reader may be gone.
+
+    The verbs of the command line print for who has started them.
+    """
+    rooms = ("agent", "remote", *ROOMS[: ROOMS.index("plans") + 1])
+    files = [path for room in rooms for path in sorted((LIBRARY / room).rglob("*.py"))]
+    verbs = ("__main__", "cli", "plan_verbs", "recipe_program", "messages")
+    printing = [
+        f"{path.name}:{node.lineno}"
+        for path in files
+        if path.stem not in verbs
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Attribute) and node.attr == "stderr" and ast.unparse(node) == "sys.stderr"
+    ]
+    assert len(files) > 100 and printing == []

@@ -12,6 +12,7 @@ from typing import IO
 
 import psutil
 
+from edgeproof.agent.tied_processes import open_tied
 from edgeproof.core.errors import UserError
 from edgeproof.core.processes import child_environment
 
@@ -58,7 +59,7 @@ def serve_in_process(family: Path | str, options: Sequence[str] = ()) -> Generat
 def _serve(command: list[str], family: str, said: IO[str]) -> Generator[ServedProcess]:
     began = time.monotonic()
     environment = child_environment(sys.executable)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, env=environment)
+    process = open_tied(command, stdout=subprocess.PIPE, stderr=said, text=True, env=environment)
     try:
         line = process.stdout.readline() if process.stdout else ""
         if not line:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath
+from edgeproof.core.reader import require_regular
 from edgeproof.core.world_errors import explain_unreadable
 from edgeproof.runtime.device_state import DeviceState, parse_state
 
@@ -41,6 +42,7 @@ def read_trace(path: FilePath, footprints: Mapping[str, float]) -> Iterator[Mome
     wrong; a trace has at least one, and its timestamps rise by a day at most.
     """
     first, before = None, None
+    require_regular(path)
     try:
         with open(path, encoding="utf-8") as stream:
             for number, line in enumerate(stream, 1):

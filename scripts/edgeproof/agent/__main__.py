@@ -18,6 +18,7 @@ import sys
 from typing import List
 
 from .failures import NoVerdict, is_of_the_machine
+from .messages import tell
 
 _VERBS = ("session", "pairs", "measure", "work", "infer", "links", "flow", "serve", "record", "sample", "program")
 
@@ -94,8 +95,7 @@ def _end(error: NoVerdict, out: str) -> int:
     except OSError:  # half of it would be read as a whole one
         with contextlib.suppress(OSError):
             os.unlink(path)
-    with contextlib.suppress(OSError):
-        print("no verdict: {}: {}".format(error.kind, error), file=sys.stderr, flush=True)
+    tell("no verdict: {}: {}".format(error.kind, error))
     return 3
 
 
@@ -106,4 +106,8 @@ if __name__ == "__main__":
         for end in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(end) is not signal.SIG_IGN:
                 signal.signal(end, terminate)
+    if sys.argv[1:2] in (["session"], ["program"], ["infer"], ["sample"]):  # `pairs` end when nobody asks for another
+        from .tied_processes import end_with_parent
+
+        end_with_parent(signal.SIGTERM)
     sys.exit(main(sys.argv[1:]))

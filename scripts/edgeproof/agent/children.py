@@ -1,10 +1,12 @@
-"""The processes that a session starts: none of them outlives it."""
+"""The processes that a session starts: none of them outlives it, also where it is killed."""
 
 from __future__ import annotations
 
 import subprocess
 from types import FrameType
 from typing import IO, Callable, Optional, Sequence
+
+from .tied_processes import open_tied
 
 
 class _Ending:
@@ -27,7 +29,7 @@ def start_child(command: Sequence[str], log: IO[bytes], pass_fds: Sequence[int] 
     """
     process, _Ending.starting = None, True
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=pass_fds)
+        process = open_tied(command, pass_fds, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         _Ending.starting = False
         if _Ending.number:
             raise SystemExit(128 + _Ending.number)

@@ -22,6 +22,7 @@ import numpy
 from .failures import NoVerdict, Verdict
 from .placement_specs import OverlappingPlaced, ServeSpec
 from .specs import Array, Report
+from .tied_processes import open_tied
 
 CALLER = ""
 READY, FAILED = -1, -2
@@ -132,12 +133,12 @@ class Crew:
         log = open(os.path.join(self._folder, "log-{}.txt".format(number)), "w+b")  # noqa: SIM115 (`close` does)
         self._logs.append(log)
         try:
-            return subprocess.Popen(
+            return open_tied(
                 [interpreter, "-m", str(__package__), "serve", path, self._folder],
+                [area, turn, *others.values()],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                pass_fds=[area, turn, *others.values()],
             )
         except OSError as error:
             raise NoVerdict(

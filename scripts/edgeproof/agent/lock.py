@@ -1,7 +1,8 @@
 """The exclusive lock of a device: one measurement, or one build for it, at a time, whichever user starts it.
 
-The lock is an advisory `flock` on a file; the kernel releases it when its holder dies. The file stays, and says who
-holds the device. The rooms import this module too (it is the only one of the agent that they import).
+The lock is an advisory `flock` on a file; the kernel releases it when its holder dies, and all that its holder has
+started and tied to itself (see `tied_processes`). The file stays, and says who holds the device. The rooms import this
+module too.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import getpass
 import json
 import os
 import stat
-import sys
 import time
 from typing import IO, Generator, Optional, TypedDict
 
 from .failures import NoVerdict
+from .messages import tell
+from .tied_processes import keep_open
 
 NAME = "edgeproof-device.lock"
+_GONE = " and is gone: something that it has started still runs, or it is in another container"
 # Not the folder for temporary files: TMPDIR differs between users, and systemd gives a service its own /tmp.
 # /dev/shm comes second because a log-out may remove the user's files there.
 _FOLDERS = ("/run/lock", "/dev/shm", "/tmp")
@@ -72,10 +75,12 @@ def hold_device(path: Optional[str | os.PathLike[str]], label: str) -> Generator
         json.dump(holder, stream)
         stream.flush()
         try:
-            yield {"path": place, "waited_s": round(time.monotonic() - begin, 3), "holder": holder}
+            with keep_open(stream.fileno()):
+                yield {"path": place, "waited_s": round(time.monotonic() - begin, 3), "holder": holder}
         finally:
             stream.seek(0)
             stream.truncate()
+            fcntl.flock(stream, fcntl.LOCK_UN)  # a daemon that a program has left behind does not hold it further
 
 
 def _lock_file(path: str, label: str) -> IO[str]:
@@ -87,7 +92,7 @@ def _lock_file(path: str, label: str) -> IO[str]:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = describe_holder(stream.read())
-                print("{}: the device is busy: waiting for {}".format(label, holder), file=sys.stderr, flush=True)
+                tell("{}: the device is busy: waiting for {}".format(label, holder))
                 fcntl.flock(stream, fcntl.LOCK_EX)
         except BaseException:
             stream.close()
@@ -102,11 +107,22 @@ def describe_holder(text: str) -> str:
     try:
         holder = json.loads(text)
         held_s = max(0.0, time.time() - holder["since_unix_s"])
-        return "{}, process {} of {}, which began {:.0f} s ago".format(
-            holder["label"], holder["pid"], holder["user"], held_s
+        ended = "" if _is_alive(holder["pid"]) else _GONE
+        return "{}, process {} of {}, which began {:.0f} s ago{}".format(
+            holder["label"], holder["pid"], holder["user"], held_s, ended
         )
     except (ValueError, KeyError, TypeError):
         return "somebody"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def _open_shared(path: str) -> IO[str]:

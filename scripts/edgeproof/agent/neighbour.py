@@ -18,6 +18,7 @@ import numpy
 
 from .failures import NoVerdict
 from .specs import BetweenCalls
+from .tied_processes import open_tied
 
 
 class Neighbour:
@@ -25,9 +26,8 @@ class Neighbour:
 
     def __init__(self, between_calls: BetweenCalls) -> None:
         amounts = [str(between_calls["busy_ms"]), str(between_calls["sweep_mb"])]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, *amounts], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        command = [sys.executable, "-m", __name__, *amounts]
+        self._process = open_tied(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdin and self._process.stdout
         self._in, self._out = self._process.stdin, self._process.stdout
         self._give, self._take = self._in.fileno(), self._out.fileno()

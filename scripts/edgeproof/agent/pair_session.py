@@ -54,6 +54,7 @@ from .environment import Environment, read_emulator, read_environment, steal_sha
 from .failures import NoVerdict
 from .interleaving import BLOCKS, PROCESSES, MemoryNeeds, find_reason_for_processes
 from .lock import HeldLock, hold_device
+from .messages import tell
 from .power_control import control_power
 from .session import check_board, run_process
 from .specs import PairsSpec, Report
@@ -133,7 +134,7 @@ class PairSession:
         try:
             watched = self._telemetry.end()
         except NoVerdict as error:  # the times of the pairs count all the same
-            print("no energy: {}".format(error), file=sys.stderr, flush=True)
+            tell("no energy: {}".format(error))
         self._write_record(ended_by, drift, watched)
         self._tell({"event": "ended", "ended_by": ended_by})
 
@@ -282,8 +283,7 @@ class PairSession:
         said = "ok" if reason is None else "{}: {}".format(reason["kind"], reason["message"][:300])
         most = self._first + self._spec["budget"]["pairs"]
         which = "{}  pair {} of at most {}".format(self._spec["label"], report["pair"] + 1, most)
-        words = "{}  {}  {:.1f} s".format(which, said, report["seconds"])
-        print(words, file=sys.stderr, flush=True)
+        tell("{}  {}  {:.1f} s".format(which, said, report["seconds"]))
 
     def _draw(self, *what: object) -> random.Random:
         return random.Random("/".join(map(str, (self._seed, *what))))

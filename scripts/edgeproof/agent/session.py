@@ -26,6 +26,7 @@ from .failures import NoVerdict
 from .lock import hold_device
 from .machine import describe_itself
 from .memory import read_oom_kills
+from .messages import tell
 from .power_control import control_power
 from .specs import ArmsSpec, Reason, Report, SessionSpec
 from .telemetry import IDLE_S, SessionTelemetry
@@ -100,7 +101,7 @@ def _run_slots(spec: SessionSpec, out: str, watch: Callable[[Optional[int]], Non
             failed[arm] = record["reason"]
         elapsed = time.monotonic() - begin
         left = elapsed / (slot + 1) * (len(spec["order"]) - slot - 1)
-        print(
+        tell(
             "{}  process {} of {}{}  {}  {:.0f} s left".format(
                 spec["label"],
                 slot + 1,
@@ -108,9 +109,7 @@ def _run_slots(spec: SessionSpec, out: str, watch: Callable[[Optional[int]], Non
                 "" if len(spec["arms"]) == 1 else " ({})".format(arm),
                 _summary(record, folder),
                 left,
-            ),
-            file=sys.stderr,
-            flush=True,
+            )
         )
         yield record
 
@@ -159,7 +158,7 @@ def explain_end(code: int, kills: int, folder: str) -> Reason:
             return {"kind": "out_of_memory", "message": message}
         if -code in _CRASHES:
             return {"kind": "crashed", "message": message}
-        raise NoVerdict("interrupted", message)
+        raise NoVerdict("interrupted", message + "; run the same command again")
     failure = os.path.join(folder, "failure.json")
     if os.path.exists(failure):
         with open(failure, encoding="utf-8") as stream:

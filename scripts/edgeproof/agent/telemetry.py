@@ -21,6 +21,7 @@ from typing import Dict, List, Optional, Tuple
 from .failures import NoVerdict
 from .samplers.recorder import Recorder
 from .specs import RecordSpec, Report, SamplerOptions, SampleSpec
+from .tied_processes import open_tied
 
 IDLE_S = 3.0
 _PATIENCE_S = 60.0
@@ -125,7 +126,7 @@ def sample_command(spec: SampleSpec, out: str) -> None:
         idle["before"] = _rest(idle_s)
         begin = time.perf_counter_ns()
         try:
-            process = subprocess.Popen(spec["command"])
+            process = open_tied(spec["command"])
         except OSError as error:
             message = "{}: cannot be started ({})".format(spec["command"][0], error.strerror)
             raise NoVerdict("command_missing", message) from error

@@ -11,7 +11,6 @@ The commands, by `do`: `cold`, `warm`, `plan` (the layout, see `blocks.Plan`), `
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import os
@@ -33,8 +32,6 @@ from .memory import peak_memory_bytes
 from .specs import Array, Call, Report, WorkSpec
 from .timing import clock_quantum_ns, slow_down, time_block, time_calls, timer_cost_ns, typical_per_input
 
-_PR_SET_PDEATHSIG = 1
-
 
 def work_for_session(spec: WorkSpec, out: str) -> None:
     """Do the work of one live process of a pair: load the arm, and obey the session until it says `end`.
@@ -42,7 +39,9 @@ def work_for_session(spec: WorkSpec, out: str) -> None:
     At the end `out` has `blocks.npy` and `alone.npy`, both int64 nanoseconds per sample: shape (block pairs, samples)
     and (stretches, blocks, samples).
     """
-    _die_with_parent()
+    os.setpgid(
+        0, 0
+    )  # elsewhere than on Linux, the kernel hangs up a stopped group when nobody can continue it any more
     line = _Line(spec)
     try:
         arm = LiveArm(spec)
@@ -55,17 +54,6 @@ def work_for_session(spec: WorkSpec, out: str) -> None:
         line.send({"failed": {"kind": verdict.kind, "message": str(verdict)}})
     except NoVerdict as error:
         line.send({"no_verdict": {"kind": error.kind, "message": str(error)}})
-
-
-def _die_with_parent() -> None:
-    """Have this process killed when its parent ends, also while it is stopped.
-
-    Linux sends a signal when we ask for it. Elsewhere the kernel hangs up and continues a stopped group of processes
-    when the last process that could continue it has ended; hence the group of its own.
-    """
-    os.setpgid(0, 0)
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 class _Line:

@@ -9,13 +9,12 @@ import shutil
 import uuid
 from pathlib import Path
 
-from edgeproof.core.attempts import keep_file
 from edgeproof.core.catalogues import read_catalogue_entry
 from edgeproof.core.clock import now
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, read_sealed, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import is_file, sha256_file
+from edgeproof.core.files import is_file, keep_file, sha256_file
 from edgeproof.core.layout import SOURCE_FILES, source_folder
 from edgeproof.core.stored_artifacts import BASELINE, BASELINES, list_baselines
 

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from edgeproof.core.attempts import keep_file
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_file
+from edgeproof.core.files import keep_file, sha256_file
 
 from .records.manifests import read_manifest
 

@@ -23,6 +23,7 @@ from edgeproof.agent.archive_limits import (
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, is_file, sha256_bytes, sha256_file
+from edgeproof.core.reader import require_regular
 from edgeproof.core.world_errors import explain_unreadable
 
 from .packing import MANIFEST, SIGNATURE, read_manifest_file
@@ -55,6 +56,7 @@ def open_bundle(path: FilePath, folder: Path) -> OpenedBundle:
 
     UserError where the file itself cannot be read.
     """
+    require_regular(path)
     try:
         stream = Path(path).open("rb")  # noqa: SIM115 (closed by the block below)
     except OSError as error:

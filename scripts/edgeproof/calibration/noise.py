@@ -5,13 +5,13 @@ margin.
 """
 
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from edgeproof.agent.messages import tell
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.attempts import require_kept
 from edgeproof.core.configuration import Arm, Json
@@ -77,7 +77,7 @@ def calibrate_cell(job: CalibrationJob) -> None:
     write_table(job.table, sessions)
     if failure:
         failure = {"kind": failure["kind"], "message": failure["message"]}
-        print(f"{label}: failed: {failure['message']}", file=sys.stderr)
+        tell(f"{label}: failed: {failure['message']}")
     provenance = "simulated" if job.arm["backend"] == "fake" else "measured"
     known = {"provenance": provenance, "key": key, "margin": job.plan["margin"], "failure": failure}
     write_sealed(job.noise, build_noise(job.cell, sessions, known, job.table), "noise")

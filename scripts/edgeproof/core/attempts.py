@@ -26,6 +26,7 @@ from .configuration import Json
 from .digest_cache import digest_kept
 from .documents import read_json, validate
 from .errors import UserError
+from .exit_codes import name_signal
 from .files import FilePath, atomic_write, sha256_file
 from .held_folders import await_holder, hold_folder, is_held
 from .node_scratch import bring_folder, claim_scratch
@@ -163,7 +164,16 @@ def _leave(attempt: OpenAttempt, error: BaseException, rescue: Rescue | None) ->
             attempt.complete(**facts)
         return
     interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
-    attempt.fail("interrupted" if interrupted else "error", " ".join(str(error).split()) or type(error).__name__)
+    attempt.fail("interrupted" if interrupted else "error", _describe_error(error))
+
+
+def _describe_error(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted with Ctrl-C (SIGINT)"
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        name = name_signal(error.code)
+        return f"ended by {name}" if name else f"the program ended with exit code {error.code}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def list_attempts(target: FilePath) -> list[Attempt]:
@@ -269,22 +279,6 @@ def _name_remedy(folder: FilePath) -> str:
     if not os.path.lexists(folder):
         return "this attempt is gone, and a document rests on it: run the workflow again, it makes the document anew"
     return f"remove this attempt (rm -r {folder}) and run the workflow again"
-
-
-def keep_file(source: FilePath, destination: FilePath) -> None:
-    """Put a file into the store of attempts, or from it into its place: as a hard link where there are such, else as a
-    copy.
-    """
-    source, destination = Path(source), Path(destination)
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    beside = destination.with_name(f".{destination.name}.{os.getpid()}.part")
-    beside.unlink(missing_ok=True)
-    try:
-        os.link(source, beside)
-    except OSError:
-        shutil.copyfile(source, beside)
-    os.replace(beside, destination)
-    beside.unlink(missing_ok=True)  # to rename a link onto another link of the same file does nothing and leaves it
 
 
 def sweep(target: FilePath, rescue: Rescue | None = None) -> list[Attempt]:

@@ -124,9 +124,17 @@ def _module_files(module: str) -> tuple[Path, ...]:
 @cache
 def _facts() -> DigestCache:
     """Return what is known of code files. It is saved when the process ends, for parsing them takes a second."""
-    facts = DigestCache("code")
+    facts = DigestCache("code", is_sound=_is_sound)
     atexit.register(facts.save)
     return facts
+
+
+def _is_sound(facts: Any) -> bool:
+    match facts:
+        case {"digest": str(), "imports": [*imports]}:
+            return all(isinstance(name, str) for name in imports)
+        case _:
+            return False
 
 
 @cache

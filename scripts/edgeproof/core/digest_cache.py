@@ -23,7 +23,7 @@ _SETTLED_NS = 2_000_000_000
 
 @cache
 def _files() -> "DigestCache":
-    return DigestCache("files")
+    return DigestCache("files", is_sound=lambda value: isinstance(value, str))
 
 
 def digest_user_file(path: Path | str) -> str | None:
@@ -53,11 +53,14 @@ def digest_kept(path: FilePath) -> str:
 
 
 class DigestCache:
-    """Facts about files, remembered in `.edgeproof/{name}.json` until a file changes."""
+    """Facts about files, remembered in `.edgeproof/{name}.json` until a file changes.
 
-    def __init__(self, name: str, folder: Path = CACHE) -> None:
-        self.path = folder / f"{name}.json"
-        self.known: dict[str, list[Any]] = self._read()
+    `is_sound`: tells whether a remembered fact is of the kind that is computed. One that is not is computed again.
+    """
+
+    def __init__(self, name: str, folder: Path = CACHE, is_sound: Callable[[Any], bool] = lambda _: True) -> None:
+        self.path, self._is_sound = folder / f"{name}.json", is_sound
+        self.known: dict[str, Any] = self._read()
         self.changed = False
 
     def ask(self, path: Path | str, compute: Callable[[Path], Any]) -> Any:
@@ -65,9 +68,11 @@ class DigestCache:
         path = Path(path)
         status = os.stat(path)
         stamp = [status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
-        entry = self.known.get(str(path))
-        if entry is not None and entry[0] == stamp:
-            return entry[1]
+        match self.known.get(str(path)):  # from a file that a crash or a hand may have left in any shape
+            case [remembered, value] if remembered == stamp and self._is_sound(value):
+                return value
+            case _:
+                pass
         value = compute(path)
         if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS:
             self.known[str(path)] = [stamp, value]
@@ -84,7 +89,7 @@ class DigestCache:
             return
         self.changed = False
 
-    def _read(self) -> dict[str, list[Any]]:
+    def _read(self) -> dict[str, Any]:
         try:
             known = json.loads(self.path.read_bytes())
         except (OSError, ValueError):

@@ -1,6 +1,7 @@
 """The exit codes of the command line: one table for every verb and script."""
 
 import enum
+import signal
 from typing import Self
 
 
@@ -33,3 +34,29 @@ def describe_exit_codes() -> list[str]:
 def exit_code_of_signal(number: int) -> int:
     """Return the exit code of a process that a signal ended, as a shell reports it (143 for SIGTERM)."""
     return 128 + number
+
+
+def name_signal(code: int) -> str | None:
+    """Return the name of the signal that ended a process; None if it ended by itself.
+
+    `code`: its exit code as a shell reports it (143: SIGTERM) or as Python does (-15).
+    """
+    try:
+        return signal.Signals(-code if code < 0 else code - 128).name
+    except ValueError:
+        return None
+
+
+def describe_kill(name: str) -> str:
+    """Return what a signal from outside means for a process, and what to do: the end of a sentence on that process."""
+    if name == "SIGKILL":
+        return (
+            "was killed (SIGKILL); if nobody did that, the memory ran out: `sudo dmesg | grep -i oom` says so. "
+            "Free memory, and run the same command again"
+        )
+    if name in ("SIGTERM", "SIGHUP", "SIGINT"):
+        why = {"SIGTERM": "", "SIGHUP": "; the terminal or the connection was closed", "SIGINT": "; Ctrl-C"}[name]
+        return f"was ended by {name}{why}. Run the same command again"
+    if name == "SIGPIPE":
+        return "lost the reader of its output (SIGPIPE). Run the same command again"
+    return f"was ended by {name}; it crashed, or the machine is at fault"

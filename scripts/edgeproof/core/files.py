@@ -3,13 +3,14 @@
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
 from .errors import UserError
 from .layout import FilePath
-from .reader import current_reader
+from .reader import current_reader, require_regular
 from .world_errors import explain_unreadable
 
 
@@ -30,6 +31,7 @@ def require_readable(path: FilePath) -> None:
 
 def read_head(path: FilePath, size: int) -> bytes:
     """Return the first `size` bytes of a file at most; UserError if it cannot be read."""
+    require_regular(path)
     try:
         with open(path, "rb") as stream:
             return stream.read(size)
@@ -98,3 +100,19 @@ def _read_umask() -> int:
 
 
 _UMASK = _read_umask()
+
+
+def keep_file(source: FilePath, destination: FilePath) -> None:
+    """Put a file into the store of attempts, or from it into its place: as a hard link where there are such, else as a
+    copy.
+    """
+    source, destination = Path(source), Path(destination)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    beside = destination.with_name(f".{destination.name}.{os.getpid()}.part")
+    beside.unlink(missing_ok=True)
+    try:
+        os.link(source, beside)
+    except OSError:
+        shutil.copyfile(source, beside)
+    os.replace(beside, destination)
+    beside.unlink(missing_ok=True)  # to rename a link onto another link of the same file does nothing and leaves it

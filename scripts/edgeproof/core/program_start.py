@@ -81,9 +81,9 @@ def run_program(main: Main) -> NoReturn:
     finally:
         if key is not None:
             note_job(key.made)  # a job that failed has left an attempt
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BrokenPipeError):
+            stream.flush()
     os._exit(code)
 
 

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from .campaign import Campaign
 from .configuration import Json
+from .exit_codes import ExitCode, describe_kill, name_signal
 from .measuring_budgets import budget_measuring, name_counts
 
 # Rules whose jobs start sessions of the agent, and what people call their jobs.
@@ -28,10 +29,12 @@ _BAR = 20
 _WIDTH = 118
 _REASON = 140  # characters of why a job runs
 _OWN_PLACE = re.compile(r"; the attempt is in \S+$")  # differs from job to job, and is in the log
-_STOPPED = ("exit status 130", "exit status 143", "died with <Signals.SIGINT", "died with <Signals.SIGTERM")
-_STATUS = re.compile(r"exit status \d+|died with <Signals\.\w+")
+_STATUS = re.compile(r"exit status (\d+)|died with <Signals\.(\w+)")
+_STOPPED = ("SIGHUP", "SIGINT", "SIGTERM")
+# What a program that comes to such a verdict says last is the verdict.
+_VERDICTS = (str(ExitCode.NOT_GOOD.value), str(ExitCode.NOT_PROVED.value))
 
-Failure = tuple[str, str, str]  # rule, its wildcards, log file
+Failure = tuple[str, str, str, str]  # rule, its wildcards, log file, how it ended: an exit code, a signal, or nothing
 
 
 class CampaignProgress:
@@ -89,9 +92,9 @@ class CampaignProgress:
 
 
 class ProgressHandler(logging.Handler):
-    """A handler of Snakemake's log. `failed`: (rule, wildcards, log file) of each job that failed, in order; `stopped`:
-    of each that Ctrl-C or a signal has ended. `budgets`: {rule: seconds that one job may take}; with them, the first
-    line says how long all may take, unless `silent`.
+    """A handler of Snakemake's log. `failed`: each job that failed, in order; `stopped`: each that Ctrl-C or a signal
+    has told to end. `budgets`: {rule: seconds that one job may take}; with them, the first line says how long all may
+    take, unless `silent`.
 
     Snakemake logs events as attributes of its records (`LogEvent`); what they lack is ignored, for a line of progress
     must never end a run.
@@ -129,18 +132,17 @@ class ProgressHandler(logging.Handler):
         elif event == "job_error":
             logs: Sequence[str] = fields.get("log") or []
             wildcards_text = self._jobs.get(fields["jobid"], ("", "", 0.0))[1]
-            failed = (str(fields["rule_name"]), wildcards_text, logs[0] if logs else "")
-            if failed not in self.failed and failed not in self.stopped:
+            job = (str(fields["rule_name"]), wildcards_text, logs[0] if logs else "")
+            if job not in [known[:3] for known in (*self.failed, *self.stopped)]:
                 status, self._status = self._status, ""
-                (self.stopped if status in _STOPPED else self.failed).append(failed)
-                told = f"; {status}" if status else ""
+                (self.stopped if status in _STOPPED else self.failed).append((*job, status))
                 if status in _STOPPED:
                     return
-                print(
-                    f"Failed: {' '.join(filter(None, failed[:2]))}{told}; log {failed[2]}", file=self.stream, flush=True
-                )
-        elif event == "error" and (status := _STATUS.search(record.getMessage())):
-            self._status = status[0]  # said just before the error of its job
+                told = f"; {f'exit status {status}' if status.isdigit() else status}" if status else ""
+                print(f"Failed: {' '.join(filter(None, job[:2]))}{told}; log {job[2]}", file=self.stream, flush=True)
+        elif event == "error" and (ended := _STATUS.search(record.getMessage())):
+            # said just before the error of its job; a shell tells a signal by its number
+            self._status = ended[2] or name_signal(int(ended[1])) or ended[1]
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         """Ignore a record that we do not understand."""
@@ -196,8 +198,8 @@ def describe_failures(failed: Sequence[Failure], most: int = 3) -> list[str]:
     if not failed:
         return []
     groups: dict[str, list[str]] = {}
-    for rule, about, log in failed:
-        reason = _OWN_PLACE.sub("", _read_reason(log).removeprefix(f"{about}: "))
+    for rule, about, log, status in failed:
+        reason = _OWN_PLACE.sub("", _read_reason(log, status).removeprefix(f"{about}: "))
         groups.setdefault(reason, []).append(f"{rule} {about}".strip())
     lines = [f"Failed: {len(failed)} {'job' if len(failed) == 1 else 'jobs'}"]
     for reason, names in [*groups.items()][:most]:
@@ -226,9 +228,18 @@ def format_duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def _read_reason(log: str) -> str:
-    if not log or not Path(log).is_file():
-        return "no log"
-    lines = [line.strip() for line in Path(log).read_text(errors="replace").splitlines() if line.strip()]
+def _read_reason(log: str, status: str) -> str:
+    """Return why a job failed: what it has said, else what its end means. Its last line may be one of progress."""
+    known = bool(log) and Path(log).is_file()
+    text = Path(log).read_text(errors="replace") if known else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [""]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return (errors or lines or ["no message"])[-1]
+    killed = status.startswith("SIG")
+    if errors and (not killed or lines[-1].startswith("error: ")):
+        return errors[-1]
+    if killed:
+        return describe_kill(status)
+    if lines[-1] and (status in _VERDICTS or "Traceback (most recent call last)" in text):
+        return lines[-1]
+    ended = f"ended with exit status {status}" if status else "failed"
+    return f"{ended} and said no reason" if known else f"{ended}; no log"

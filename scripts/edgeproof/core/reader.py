@@ -11,6 +11,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import stat
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable
 from contextvars import ContextVar
@@ -46,6 +47,7 @@ class Reader:
         name = os.fspath(path)
         self._seen.add(name)
         if name not in self._recent:
+            require_regular(path)
             with _naming(path), open(path, "rb") as stream:
                 self._keep(name, stream.read())
         return self._recent[name]
@@ -55,6 +57,7 @@ class Reader:
         name = os.fspath(path)
         self._seen.add(name)
         if name not in self._digests:
+            require_regular(path)
             with _naming(path), open(path, "rb") as stream:
                 if os.fstat(stream.fileno()).st_size > LARGE_FILE:
                     self._digests[name] = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -146,6 +149,17 @@ def read_once(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs) if reader is None else reader.answer(function, args, kwargs)
 
     return answer
+
+
+def require_regular(path: FilePath) -> None:
+    """Raise UserError for a pipe, a socket or a device, whose reading may never end. Others say what else is wrong."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        raise UserError(f"{path}: is {kinds.get(stat.S_IFMT(mode), 'a device')}; write its content to a file first")
 
 
 def _name_argument(value: Any) -> Hashable:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from .errors import UserError
 from .files import FilePath, atomic_path
 from .npy_arrays import read_declared_bytes
+from .reader import require_regular
 from .world_errors import explain_unreadable
 
 _DEFLATE_RATIO = 1032  # the most that deflate can save: https://zlib.net/zlib_tech.html
@@ -47,6 +48,7 @@ def read_tensors(path: FilePath) -> dict[str, npt.NDArray[Any]]:
     UserError when the file is missing, is not an npz, is damaged (every member carries a CRC), holds pickled objects,
     or an array declares more than the file can hold, which would be allocated before it is read.
     """
+    require_regular(path)
     try:
         _require_contained(path)
         loaded: Any = np.load(path, allow_pickle=False)

@@ -71,7 +71,8 @@ def _hold(mark: Path) -> int:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if not told:
-                    print(f"waiting: another run works on the same in {mark.parent}", file=sys.stderr, flush=True)
+                    with contextlib.suppress(OSError):  # a message ends nothing
+                        print(f"waiting: another run works on the same in {mark.parent}", file=sys.stderr, flush=True)
                 told = True
                 fcntl.flock(handle, fcntl.LOCK_EX)
             if _is_at(handle, mark):

@@ -8,6 +8,7 @@ from typing import TypedDict
 import numpy as np
 
 from edgeproof.agent.machine import describe_machine
+from edgeproof.agent.messages import tell
 from edgeproof.artifacts.agreement.execution import infer_outputs
 from edgeproof.artifacts.agreement.output_agreement import Entries, find_parting, measure_agreement, pair_outputs
 from edgeproof.artifacts.agreement.parity import REFERENCE_ARM
@@ -58,7 +59,7 @@ def prove_cut(pipeline: str, whole: Part, stages: list[Part], reads: list[list[i
             write_json(attempt.folder / CUT, document, "cut")
             kept = attempt.complete(sha256=sha256_file(attempt.folder / CUT))
     else:
-        print(f"the same proof is in {kept.folder}; nothing is run", file=sys.stderr)
+        tell(f"the same proof is in {kept.folder}; nothing is run")
     atomic_write(output, (kept.folder / CUT).read_bytes())
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from types import FrameType
 
+from edgeproof.agent.messages import tell
 from edgeproof.core.command_line import show
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
@@ -101,7 +102,7 @@ def _stopping(watch: Watch) -> Generator[list[int]]:
 
 def _tell_progress(seconds: float, objective: float, bound: float) -> None:
     gap = (objective - bound) / abs(objective) if objective else 0.0
-    print(f"{seconds:.0f} s: best {objective:.6g}, bound {bound:.6g}, gap {gap:.2%}", file=sys.stderr, flush=True)
+    tell(f"{seconds:.0f} s: best {objective:.6g}, bound {bound:.6g}, gap {gap:.2%}")
 
 
 def verify(options: Namespace, root: Path) -> ExitCode:

@@ -21,6 +21,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, atomic_path, is_file, sha256_file
+from edgeproof.core.reader import require_regular
 from edgeproof.core.world_errors import explain_unreadable
 
 from .edgeenv_runs import list_registered, read_edgeenv_failure, read_edgeenv_result, read_sampler
@@ -93,6 +94,7 @@ def import_edgeenv_run(path: FilePath, root: Path) -> EdgeEnvImport:
     Its database stays as it is: EdgeEnv's own commands find the run when they read their folders. UserError in one line
     for what is refused, or where the run is there already.
     """
+    require_regular(path)
     root.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(dir=root, prefix=".", suffix=".part"))
     try:

@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from edgeproof.agent.machine import describe_machine
+from edgeproof.agent.messages import tell
 from edgeproof.core.configuration import Device, Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_bytes, sha256_file
@@ -116,7 +116,7 @@ class Board:
             if chosen is None and useful and fits:
                 chosen = each["id"]
                 doing = "is still being measured" if each["running"] else "was measured meanwhile and is taken"
-                print(f"{job.label}: {doing} on {self.link.host}", file=sys.stderr, flush=True)
+                tell(f"{job.label}: {doing} on {self.link.host}")
             else:
                 self.link.ask("remove", id=each["id"])
         return chosen
@@ -153,7 +153,7 @@ class Board:
             while True:
                 event = self.link.hear()
                 if event["event"] == "log" and not event["text"].startswith(_QUIET):
-                    print(event["text"], file=sys.stderr, flush=True)
+                    tell(event["text"])
                 elif event["event"] == "line" and answer is not None:
                     said = json.loads(event["text"])
                     turn = bool(event.get("turn"))
@@ -197,7 +197,7 @@ class Board:
                 self._fetch_rest(session, out, out.parent / "agent.log")
                 self.forget_session()
         except (UserError, OSError) as error:
-            print(f"{error}; what was begun on {self.link.host} was not ended", file=sys.stderr, flush=True)
+            tell(f"{error}; what was begun on {self.link.host} was not ended")
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ def examine_session(place: Path, spec: Json, key: Json, machine: Json, archive: 
     try:
         return _examine(place, spec, key, machine)
     except UserError as error:
-        said = str(error).replace(f"{place}/", "").removesuffix("; remove its attempt")
+        said = str(error).replace(f"{place}/", "")
         raise UserError(f"{archive}: {said}") from error
     except _BROKEN as error:
         said = str(error).replace(f"{place}/", "")

@@ -1,9 +1,9 @@
 """Measure one cell: a session of fresh processes on its device, and the result that follows from it."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeproof.agent.messages import tell
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.core.attempts import FOLDER as ATTEMPTS
 from edgeproof.core.attempts import await_others, find_attempts, require_kept
@@ -107,7 +107,7 @@ def _measure_sessions(facts: CellFacts, manifest: Json, setup: SessionSetup, pat
     brought = find_attempts(folder, key) if carried else []
     if carried and not brought:
         kit = write_kit(folder, label, arms, order, setup)
-        print(f"{label}  no job reaches the device; carry {kit} there", file=sys.stderr, flush=True)
+        tell(f"{label}  no job reaches the device; carry {kit} there")
         facts["digests"]["samples"] = sha256_bytes((text := render_samples([])).encode())
         return build_result(facts, manifest, []), text
     here = brought[0].record["machine"]["id"] if brought else identify_device(setup.device, ask=True)
@@ -116,7 +116,7 @@ def _measure_sessions(facts: CellFacts, manifest: Json, setup: SessionSetup, pat
         missing = 0 if carried else count_missing(folder, key, setup.protocol, here)
         for number in range(missing):
             if missing > 1:
-                print(f"{label}  session {number + 1} of {missing}", file=sys.stderr, flush=True)
+                tell(f"{label}  session {number + 1} of {missing}")
             session = run_session(folder, label, arms, order, setup, None)
             broken = any(process["status"] != "ok" for process in session.record["processes"])
             if broken and not count_asked(folder, key, here):

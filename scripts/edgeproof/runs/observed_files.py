@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
+from edgeproof.core.reader import require_regular
 from edgeproof.core.world_errors import explain_unreadable
 from edgeproof.runtime.observed_format import CALLS, COLUMNS, DONE, HEAD, split_chunks
 
@@ -39,6 +40,7 @@ def read_recording(path: Path) -> Recording:
 
     A file that ends in the middle of a chunk is that of a process that was killed: what came before it counts.
     """
+    require_regular(path)
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -15,6 +15,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.reader import read_once
 
+from .attempt_remedies import name_remedy
 from .energy import Energy, PowerTrace, add_energies, find_refusal, integrate_power
 from .pair_records import Window, list_windows
 from .pair_tables import read_session_at
@@ -70,7 +71,7 @@ def read_energy_at(folder: str) -> SessionEnergy | str | None:
         return None
     path = path_in_attempt(session.attempt.folder)
     if not path.is_file() or sha256_file(path) != session.attempt.record["facts"].get("telemetry"):
-        raise UserError(f"{path}: is missing or was changed; energy cannot be computed again; remove its attempt")
+        raise UserError(f"{path}: is missing or was changed; energy cannot be computed again{name_remedy(path)}")
     telemetry, windows = read_telemetry(path), [list_windows(pair) for pair in session.pairs]
     reasons: list[str] = []
     for sampler in watched["samplers"]:

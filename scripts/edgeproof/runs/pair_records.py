@@ -26,6 +26,8 @@ from edgeproof.core.pair_values import (
 )
 from edgeproof.core.reader import current_reader
 
+from .attempt_remedies import name_remedy
+
 ARMS = ("left", "right")
 _STRETCH = 10  # blocks on either side of a stretch alone that it is compared with
 
@@ -144,8 +146,8 @@ def _read_raw(folder: Path | str, sha256: str | None) -> _Raw:
             files = {name: _read_recorded(folder, name, entry["sha256"]) for name, entry in report["files"].items()}
             return _Raw(folder, report, files, digest)
     except (UserError, ValueError, KeyError) as error:
-        raise UserError(f"{folder}: the pair cannot be read ({error}); remove its attempt and measure again") from error
-    raise UserError(f"{folder}/pair.json: was changed since it was measured; remove its attempt")
+        raise UserError(f"{folder}: the pair cannot be read ({error}){name_remedy(folder)}") from error
+    raise UserError(f"{folder}/pair.json: was changed since it was measured{name_remedy(folder)}")
 
 
 def _value_blocks(raws: Sequence[_Raw]) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ import json
 import math
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import IO, Any
 
+from edgeproof.agent.messages import tell
 from edgeproof.core.attempts import (
     Attempt,
     OpenAttempt,
@@ -37,10 +37,11 @@ from edgeproof.core.processes import child_environment
 from edgeproof.core.reader import current_reader, reading_once
 from edgeproof.remote.boards import Board
 
+from .attempt_remedies import name_remedy, naming_remedy
 from .conditions import describe_state, describe_throttling
 from .pair_records import ARMS, Pair, read_pair, read_pairs
 from .pair_sampling import sample_pairs
-from .sessions import VERDICT
+from .sessions import VERDICT, read_failure
 from .telemetry_files import FILE
 from .telemetry_files import FOLDER as TELEMETRY
 from .transports import (
@@ -143,12 +144,10 @@ def group_by_machine(sessions: Iterable[PairsSession]) -> dict[str | None, list[
 def read_session(attempt: Attempt) -> PairsSession:
     """Return a session of interleaved pairs, computed from its raw times; UserError if a file was changed."""
     path, facts = attempt.folder / SESSION / RECORD, attempt.record["facts"]
-    try:
+    with naming_remedy(path):
         text = current_reader().read(path)
-    except UserError as error:
-        raise UserError(f"{error}; remove its attempt and measure again") from error
     if sha256_bytes(text) != facts["session"]:
-        raise UserError(f"{path}: was changed since it was measured; remove its attempt")
+        raise UserError(f"{path}: was changed since it was measured{name_remedy(path)}")
     record = json.loads(text)
     folders = [path.parent / entry["folder"] for entry in record["pairs"] if entry["status"] == "ok"]
     return PairsSession(attempt, record, tuple(read_pairs(folders, facts["pairs"])))
@@ -200,7 +199,7 @@ def measure_session(
                 attempt.complete(**facts, **describe_transport(board))
             raise
         if code != 0 and not pairs:
-            failure = _read_failure(attempt.folder, code)
+            failure = read_failure(attempt.folder / SESSION, attempt.folder / "agent.log", code)
             attempt.fail(failure["kind"], failure["message"])
             raise UserError(
                 f"{label}: no verdict ({failure['kind']}): {failure['message']}; the attempt is in "
@@ -337,13 +336,4 @@ def _echo(source: IO[str], log: RawIOBase) -> None:
         with contextlib.suppress(OSError):
             log.write(line.encode())
         if not line.startswith(VERDICT):
-            print(line, end="", file=sys.stderr, flush=True)
-
-
-def _read_failure(folder: Path, code: int) -> Json:
-    path = folder / SESSION / "failure.json"
-    if path.exists():
-        return json.loads(path.read_text())
-    log = folder / "agent.log"
-    tail = " ".join(log.read_text(errors="replace").split()[-40:]) if log.exists() else ""
-    return {"kind": "agent_error", "message": f"the agent exited with {code}: {tail}"}
+            tell(line, end="")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from edgeproof.core.errors import UserError
 from edgeproof.core.tensors import read_tensors
 
+from .attempt_remedies import name_remedy, naming_remedy
 from .sessions import Session, process_folder
 
 
@@ -21,7 +22,8 @@ def worst_output_difference(session: Session, reference: Mapping[str, npt.NDArra
     """
     differences: list[float] = []
     for slot in session.samples:
-        outputs = read_tensors(process_folder(session.folder, slot) / "outputs.npz")
+        with naming_remedy(session.folder):
+            outputs = read_tensors(process_folder(session.folder, slot) / "outputs.npz")
         differences.extend(_difference(outputs.get(name), expected) for name, expected in reference.items())
     return max(differences, default=None)
 
@@ -34,10 +36,10 @@ def require_turns(session: Session) -> None:
             try:
                 labels: npt.NDArray[Any] = np.load(path, allow_pickle=False)
             except (OSError, ValueError, EOFError) as error:
-                raise UserError(f"{path}: cannot be read ({error}); remove its attempt") from error
+                raise UserError(f"{path}: cannot be read ({error}){name_remedy(path)}") from error
             turns = np.arange(len(session.samples[process["slot"]])) % process["inputs"]
             if not np.array_equal(labels, turns):
-                raise UserError(f"{path}: the inputs were not taken in turn; remove its attempt")
+                raise UserError(f"{path}: the inputs were not taken in turn{name_remedy(path)}")
 
 
 def _difference(actual: npt.NDArray[Any] | None, expected: npt.NDArray[Any]) -> float:

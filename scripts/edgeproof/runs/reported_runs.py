@@ -17,6 +17,7 @@ from typing import Any
 
 from edgeproof.agent.lock import hold_device
 from edgeproof.agent.machine import describe_machine
+from edgeproof.agent.tied_processes import open_tied
 from edgeproof.core.attempts import Attempt, check_files, list_attempts, open_attempt, read_record
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_sealed, write_sealed
@@ -160,7 +161,7 @@ def _run_command(benchmark: Benchmark, folder: Path) -> None:
     timeout = config.get("timeout_seconds")
     with open(folder / _STDOUT, "wb") as output, open(folder / _STDERR, "wb") as errors:
         try:
-            process: subprocess.Popen[bytes] = subprocess.Popen(
+            process: subprocess.Popen[bytes] = open_tied(
                 benchmark.words,
                 cwd=config.get("working_directory"),
                 env={**inherited, **compose_variables(benchmark)},

@@ -19,6 +19,7 @@ from edgeproof.core.seals import require_sealed
 from edgeproof.core.summary import summarise_run
 from edgeproof.core.verified import recomputed_once
 
+from .attempt_remedies import name_remedy
 from .conditions import first_snapshot, throttling_of
 from .drift_records import describe_drift
 from .labels import list_labels
@@ -254,7 +255,7 @@ def find_telemetry(session: Json, result_path: FilePath) -> Telemetry:
     if not is_file(path):
         raise UserError(f"{path}: is missing; power and energy cannot be computed again, measure the cell again")
     if sha256_file(path) != session["telemetry"]["sha256"]:
-        raise UserError(f"{path}: was changed since it was measured; remove its attempt")
+        raise UserError(f"{path}: was changed since it was measured{name_remedy(path)}")
     return read_telemetry(path)
 
 

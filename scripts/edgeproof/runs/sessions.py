@@ -1,8 +1,8 @@
 """Run one session of the agent on a device and read its results."""
 
+import contextlib
 import json
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,12 @@ from typing import Any, NotRequired, TypedDict, cast
 import numpy as np
 import numpy.typing as npt
 
+from edgeproof.agent.messages import tell
 from edgeproof.core.attempts import Attempt, OpenAttempt, await_others, check_files, find_attempts, open_attempt
 from edgeproof.core.closure import digest_agent_code
 from edgeproof.core.configuration import Json, MeasuringProtocol, NamedDevice
 from edgeproof.core.errors import UserError
+from edgeproof.core.exit_codes import describe_kill, name_signal
 from edgeproof.core.files import FilePath, atomic_write, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import relative_to_repository
@@ -22,6 +24,7 @@ from edgeproof.core.processes import child_environment
 from edgeproof.core.reader import reading_once
 from edgeproof.core.turns import take_turn
 
+from .attempt_remedies import naming_remedy
 from .run_power import WatchedSession, describe_windows, find_sampler_fault
 from .telemetry_files import Telemetry, path_in_attempt, read_telemetry
 from .timing_keys import UNRELATED, timing_of
@@ -176,7 +179,7 @@ def _measure_session(
         else:
             code = carry_out_on_board(board, "session", attempt, spec)
         if code != 0:
-            raise _give_up(attempt, label, _read_failure(out, log, code))
+            raise _give_up(attempt, label, read_failure(out, log, code))
         record: SessionRecord = json.loads((out / "session.json").read_text())
         facts: Json = {"samples": {str(slot): sha256_file(_samples_file(out, slot)) for slot in _list_ok(record)}}
         if told := record.get("telemetry"):
@@ -230,27 +233,28 @@ def read_session(attempt: Attempt) -> Session:
 
     A board's own clock may be years off, and comparisons of two devices count days.
     """
-    return read_session_files(attempt.folder, attempt.record["facts"], attempt.record["machine"])
+    with naming_remedy(attempt.folder):
+        return read_session_files(attempt.folder, attempt.record["facts"], attempt.record["machine"])
 
 
 def read_session_files(folder: Path, facts: Json, machine: Json) -> Session:
     """Return the session whose files are in a folder; `facts`, `machine`: what its attempt says. See `read_session`."""
     out = folder / SESSION
     if sha256_file(out / "session.json") != facts["session"]:
-        raise UserError(f"{out / 'session.json'}: was changed since it was measured; remove its attempt")
+        raise UserError(f"{out / 'session.json'}: was changed since it was measured")
     record: SessionRecord = json.loads((out / "session.json").read_text())
     record["started_at_unix_s"] -= facts.get("board", {}).get("clock_ahead_s", 0)
     samples: dict[int, Samples] = {}
     for slot in _list_ok(record):
         path = _samples_file(out, slot)
         if sha256_file(path) != facts["samples"].get(str(slot)):
-            raise UserError(f"{path}: was changed since it was measured; remove its attempt")
+            raise UserError(f"{path}: was changed since it was measured")
         samples[slot] = np.load(path, allow_pickle=False)
     telemetry = None
     if record.get("telemetry"):
         path = path_in_attempt(folder)
         if sha256_file(path) != facts["telemetry"]:
-            raise UserError(f"{path}: was changed since it was measured; remove its attempt")
+            raise UserError(f"{path}: was changed since it was measured")
         telemetry = (read_telemetry(path), facts["telemetry"])
     return Session(record, samples, out, folder, machine, telemetry)
 
@@ -315,22 +319,27 @@ def _start_agent(interpreter: str, spec_path: Path, out: Path, log_path: Path) -
     except OSError as error:
         log_path.write_text(f"{interpreter}: {error.strerror}\n")
         return 127
-    with process, log_path.open("w") as log:
+    with process, log_path.open("wb", buffering=0) as log:
         try:
             for line in process.stderr or ():
-                log.write(line)
+                with contextlib.suppress(OSError):  # messages are worth no measurement
+                    log.write(line.encode())
                 if not line.startswith(VERDICT):
-                    print(line, end="", file=sys.stderr, flush=True)
+                    tell(line, end="")
         except BaseException:
             process.terminate()
             raise
     return process.returncode
 
 
-def _read_failure(out: Path, log_path: Path, code: int) -> Reason:
-    failure = out / "failure.json"
-    if failure.exists():
-        reason = json.loads(failure.read_text())
+def read_failure(out: Path, log: Path, code: int) -> Reason:
+    """Return why the agent gave no verdict; `out`: what it has filled, `log`: what it said, `code`: how it ended."""
+    try:
+        reason = json.loads((out / "failure.json").read_text())
         return {"kind": reason["kind"], "message": reason["message"]}
-    tail = " ".join(log_path.read_text(errors="replace").split()[-40:])
-    return {"kind": "agent_error", "message": f"the agent exited with {code}: {tail}"}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # it was ended before it could say why
+    if name := name_signal(code):
+        return {"kind": "interrupted", "message": f"the agent {describe_kill(name)}"}
+    tail = " ".join(log.read_text(errors="replace").split()[-40:]) if log.exists() else ""
+    return {"kind": "agent_error", "message": f"the agent exited with {code}: {tail or 'it said nothing'}"}

@@ -4,13 +4,16 @@
 not change because somebody asked for more, only because there is more.
 """
 
+import shlex
 from pathlib import Path
 
 from edgeproof.agent.machine import describe_machine
 from edgeproof.core.attempts import FOLDER, Attempt, find_attempts
 from edgeproof.core.configuration import Json, MeasuringProtocol
 from edgeproof.core.documents import read_json, write_json
+from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath
+from edgeproof.core.layout import relative_to_repository
 
 AGAIN = "again.json"
 
@@ -64,7 +67,11 @@ def _read_wish(folder: FilePath, key: Json) -> int:
     """Return the number of sessions asked for, 0 where nobody asked, or asked for sessions of another key."""
     if not _place(folder).exists():
         return 0
-    wish = read_json(_place(folder), "again")
+    try:
+        wish = read_json(_place(folder), "again")
+    except UserError as error:
+        remedy = f"remove it (rm -r {shlex.quote(str(relative_to_repository(_place(folder))))})"
+        raise UserError(f"{error}; {remedy}: it only says how many sessions were asked for") from error
     return wish["sessions"] if wish["key"] == key["sha256"] else 0
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
+import threading
 from typing import List
 
 from .array_frames import read_frame, write_frame
@@ -16,6 +18,7 @@ from .loaded_models import LoadedModel
 
 def _serve_model(backend: str, path: str, options: str) -> None:
     """Load, say what the model is, and answer; what a runtime prints goes to standard error."""
+    threading.Thread(target=_end_with_caller, daemon=True).start()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     requests = os.fdopen(os.dup(0), "rb")
@@ -37,6 +40,19 @@ def _serve_model(backend: str, path: str, options: str) -> None:
         except Exception as error:
             outputs, problem = [], {"error": "{}: {}".format(type(error).__name__, error)}
         write_frame(answers, problem, outputs)
+
+
+def _end_with_caller() -> None:
+    """End this process when the one that sends requests is gone, also while a runtime loads, computes or hangs.
+
+    It was started by a thread that may end before, so the kernel cannot end it with its parent. A hang-up of the pipe
+    is told without reading from it.
+    """
+    watch = select.poll()
+    watch.register(0, 0)
+    while not any(events & (select.POLLHUP | select.POLLERR) for _, events in watch.poll()):
+        pass
+    os._exit(1)
 
 
 def _main(argv: List[str]) -> None:

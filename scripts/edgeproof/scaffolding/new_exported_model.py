@@ -26,7 +26,7 @@ from .new_files import (
 
 def choose_name(options: argparse.Namespace, root: Path) -> str:
     """Return the exported model's name; UserError if its files exist, or for an unknown preset, device or protocol."""
-    name = require_new_name(options.name) if options.name else make_name(Path(options.path).stem)
+    name = require_new_name(options.name or make_name(Path(options.path).stem))
     require_referred_entries(options, root)
     require_new_paths(_list_files(name), root, "choose another --name")
     return name

@@ -16,6 +16,7 @@ from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.layout import name_from_here
 from edgeproof.core.yaml_files import parse_yaml
 
+LONGEST_NAME = 100  # as a campaign's, which is named after its model
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -24,6 +25,9 @@ def require_new_name(name: str) -> str:
     if not _NAME.fullmatch(name) or not isinstance(parse_yaml(name, name), str):
         meant = make_name(name)
         raise UserError(f"{name!r} cannot be a name; use lower-case letters, digits and hyphens, such as {meant}")
+    if len(name) > LONGEST_NAME:
+        told = f"{name!r} has {len(name)} characters; a name has at most {LONGEST_NAME}"
+        raise UserError(f"{told}: choose a shorter one (--name)")
     return name
 
 

@@ -20,6 +20,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.reader import require_regular
 from edgeproof.core.yaml_files import parse_yaml
 from edgeproof.sources.identity import describe_model
 
@@ -61,7 +62,7 @@ def write_forge_build(options: argparse.Namespace, root: Path) -> ExitCode:
     precision = document["artifact"].get("precision") or document["runtime"]["precision"]
     preset = _choose_preset(options.preset, artifact, precision, record, root)
     device = _choose_device(options.device, preset, record, root)
-    name = require_new_name(options.name) if options.name else make_name(path.resolve().parent.name)
+    name = require_new_name(options.name or make_name(path.resolve().parent.name))
     options.preset, options.device = preset, device
     require_referred_entries(options, root)
     model_yaml, campaign_yaml = files = [f"config/models/{name}.yaml", f"config/{name}.yaml"]
@@ -106,6 +107,7 @@ def _check_metadata(path: Path) -> list[Check]:
     """Return the Check of the metadata beside a manifest. What it says stands in the manifest too, so that a build
     without it can be taken; one that is there must be Forge's.
     """
+    require_regular(path)
     if not path.is_file():
         return [Check("metadata", "note", path.name, f"there is no {path.name} beside it")]
     try:

@@ -48,7 +48,7 @@ _DRAWN = {"float16", "float32", "float64", "int8", "uint8"}  # types for which r
 def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
     """Write `config/models/NAME.yaml`, `config/NAME.yaml` and the samples' npz files; UserError for a mistake."""
     path = Path(options.path)
-    name = require_new_name(options.name) if options.name else make_name(path.stem)
+    name = require_new_name(options.name or make_name(path.stem))
     require_referred_entries(options, root)
     precisions = choose_precisions(options.preset, options.precisions, root)
     model_yaml, campaign_yaml = f"config/models/{name}.yaml", f"config/{name}.yaml"

@@ -9,6 +9,7 @@ from edgeproof.core.exported_sources import SAVED_MODEL
 from edgeproof.core.files import read_head
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.lfs_pointers import require_no_pointer
+from edgeproof.core.reader import require_regular
 
 from .model_texts import render_tensorflow_model
 from .new_campaigns import MOVE, note_place
@@ -55,6 +56,7 @@ def _name_precision(path: Path) -> str | None:
             if file.is_file():
                 require_no_pointer(file)
         return None
+    require_regular(path)
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     require_no_pointer(path)

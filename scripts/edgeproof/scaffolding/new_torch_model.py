@@ -9,6 +9,7 @@ from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.files import read_head
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.lfs_pointers import require_no_pointer
+from edgeproof.core.reader import require_regular
 
 from .model_texts import render_torch_model
 from .new_campaigns import MOVE, note_place
@@ -33,6 +34,7 @@ def write_torch_model(options: argparse.Namespace, root: Path) -> ExitCode:
 
 def _name_module(path: Path, module: str | None, root: Path) -> tuple[str, str | None]:
     """Return (`source.module`, `source.weights`) of a model's configuration; the second is None without weights."""
+    require_regular(path)
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     require_no_pointer(path)

@@ -4,15 +4,15 @@ So a try that fails loses no good file, and a copied results folder downloads an
 """
 
 import contextlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from edgeproof.agent.machine import describe_machine
-from edgeproof.core.attempts import find_attempts, keep_file, open_attempt
+from edgeproof.agent.messages import tell
+from edgeproof.core.attempts import find_attempts, open_attempt
 from edgeproof.core.closure import digest_script
 from edgeproof.core.configuration import Json
-from edgeproof.core.files import FilePath, is_file, sha256_file
+from edgeproof.core.files import FilePath, is_file, keep_file, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import REPOSITORY
 
@@ -32,9 +32,9 @@ def place_model(output: FilePath, kind: str, key: Json, make: Callable[[Path], o
         kept = attempt.folder / MODEL
         if is_file(kept) and sha256_file(kept) == attempt.record["facts"]["sha256"]:
             keep_file(kept, output)
-            print(f"the same model is in {attempt.folder}; nothing is fetched or made", file=sys.stderr)
+            tell(f"the same model is in {attempt.folder}; nothing is fetched or made")
             return
-        print(f"{attempt.folder} is not used: {MODEL} is gone, or was changed", file=sys.stderr)
+        tell(f"{attempt.folder} is not used: {MODEL} is gone, or was changed")
     with open_attempt(place, kind, key, describe_machine()) as attempt:
         made = attempt.folder / MODEL
         try:

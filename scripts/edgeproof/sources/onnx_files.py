@@ -8,6 +8,7 @@ import onnx
 
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import read_head
+from edgeproof.core.reader import require_regular
 from edgeproof.core.world_errors import explain_unreadable
 
 from .input_faults import InputFault, read_note, require_content
@@ -37,6 +38,7 @@ def load_known_model(path: str | Path) -> onnx.ModelProto:
     For a file whose digest is in an identity: the model was checked when that was made. Sizes below 0, which some
     exporters write, are open axes.
     """
+    require_regular(path)
     if fault := read_note(path):
         raise fault
     require_content(path)

@@ -103,3 +103,22 @@ def test_memory_that_is_damaged_costs_time_and_nothing_else(tree):
     (folder.parents[1] / ".edgeproof" / "deciding-code.json").write_text("{")
     forget()
     assert digest_deciding_code("scripts/edgeproof/maker.py") == first
+
+
+@pytest.mark.parametrize(
+    "remembered",
+    [
+        "[]",
+        "5",
+        '{"what": 5}',
+        '{"what": []}',
+        '{"what": {"files": {}, "digest": 5}}',
+        '{"what": {"files": {}, "digest": "x"}}',
+        '{"what": {"files": ["Snakefile"], "digest": "x"}}',
+    ],
+)
+def test_a_memory_of_another_shape_is_thrown_away(tmp_path, monkeypatch, remembered):
+    memory = tmp_path / "memory.json"
+    memory.write_text(remembered)
+    monkeypatch.setattr(deciding_code, "_MEMORY", memory)
+    assert deciding_code._remember("what", lambda: (["Snakefile"], "digest")) == "digest"

@@ -14,7 +14,6 @@ from edgeproof.core.attempts import (
     await_others,
     find_attempts,
     is_worked_on,
-    keep_file,
     list_attempts,
     list_damaged,
     open_attempt,
@@ -22,6 +21,7 @@ from edgeproof.core.attempts import (
     sweep,
 )
 from edgeproof.core.errors import UserError
+from edgeproof.core.files import keep_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.same_attempts import find_copies
 from edgeproof.core.seals import seal

@@ -1,6 +1,7 @@
 """The code of a job: what a script imports is found, also through packages and inside functions; nothing else is."""
 
 import pytest
+from edgeproof.core import closure
 from edgeproof.core.closure import list_agent_code, list_code, list_converter_code, list_imports, list_module_files
 
 
@@ -44,3 +45,20 @@ def test_programs_without_an_import_are_listed():
     converter = list_converter_code("tflite")
     assert "scripts/edgeproof/converters/to_tflite.py" in converter
     assert "scripts/edgeproof/converters/protocol.py" in converter
+
+
+@pytest.mark.parametrize(
+    ("facts", "sound"),
+    [
+        ({"digest": "a", "imports": ["b"]}, True),
+        ({"digest": 5, "imports": []}, False),
+        ({"digest": "a", "imports": [5]}, False),
+        ({"digest": "a"}, False),
+        (5, False),
+        ([], False),
+    ],
+)
+def test_what_is_remembered_of_code_has_the_shape_of_what_is_read(facts, sound):
+    """Else the file is read again: a hand or a crash may have left anything in `.edgeproof/code.json`."""
+    assert closure._is_sound(facts) == sound
+    assert closure._is_sound(closure._describe_code(closure.ROOT / "edgeproof/core/keys.py"))

@@ -1,5 +1,6 @@
 """Facts about files are remembered until the file changes, and never believed of another file."""
 
+import json
 import os
 
 import pytest
@@ -51,3 +52,16 @@ def test_a_broken_cache_costs_time_only(tmp_path, old_file, asked):
     _, read = asked
     (tmp_path / "facts.json").write_text("{")
     assert DigestCache("facts", tmp_path).ask(old_file, read) == "one"
+
+
+@pytest.mark.parametrize(
+    "broken", ["5", "[]", "5, 5", "[[], {}]", '"text"', "null", "{}", "[STAMP]", "[STAMP, 5]", "[STAMP, [1]]"]
+)
+def test_an_entry_of_another_shape_is_thrown_away(tmp_path, old_file, asked, broken):
+    status = os.stat(old_file)
+    stamp = json.dumps([status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns])
+    (tmp_path / "facts.json").write_text(f'{{"{old_file}": {broken.replace("STAMP", stamp)}}}')
+    cache = DigestCache("facts", tmp_path, is_sound=lambda value: isinstance(value, str))
+    assert cache.ask(old_file, asked[1]) == "one"
+    cache.save()
+    assert DigestCache("facts", tmp_path).ask(old_file, asked[1]) == "one"

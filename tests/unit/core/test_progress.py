@@ -121,7 +121,7 @@ def test_failed_jobs_are_told_once_with_their_reasons(log, tmp_path):
     lines = describe_failures(handler.failed)
     assert lines[:2] == ["Failed: 4 jobs", "  measure_run a/x and 1 more: no space"]
     assert lines[2].startswith("  measure_run c/x: a reason") and lines[4].endswith(" …")
-    assert lines[5] == "  check_gate: no log" and max(map(len, lines)) <= 118
+    assert lines[5] == "  check_gate: failed; no log" and max(map(len, lines)) <= 118
     assert describe_failures([]) == []
 
 
@@ -136,7 +136,15 @@ def test_a_job_that_says_nothing_leaves_its_exit_status(log):
     ]
 
 
-@pytest.mark.parametrize("status", ["returned non-zero exit status 130.", "died with <Signals.SIGINT: 2>."])
+@pytest.mark.parametrize(
+    "status",
+    [
+        "returned non-zero exit status 130.",
+        "died with <Signals.SIGINT: 2>.",
+        "returned non-zero exit status 129.",
+        "died with <Signals.SIGTERM: 15>.",
+    ],
+)
 def test_what_ctrl_c_ends_has_not_failed(log, status):
     say, handler, stream = log
     say(Event.JOB_INFO, jobid=1, rule_name="calibrate_cell", wildcards={"model": "a"})
@@ -151,11 +159,41 @@ def test_what_ctrl_c_ends_has_not_failed(log, status):
     assert describe_stopped([]) == []
 
 
+PROGRESS = "f-i  pair 2 of at most 6  ok  5.0 s\n"
+TRACE = "Traceback (most recent call last):\n  File x\nValueError: it is odd\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "ended", "reason"),
+    [
+        (PROGRESS, "returned non-zero exit status 137.", "was killed (SIGKILL); if nobody did that, the memory ran"),
+        (PROGRESS, "died with <Signals.SIGKILL: 9>.", "was killed (SIGKILL); if nobody did that, the memory ran"),
+        ("", "returned non-zero exit status 137.", "was killed (SIGKILL); if nobody did that, the memory ran"),
+        (PROGRESS, "returned non-zero exit status 141.", "lost the reader of its output (SIGPIPE). Run the same"),
+        (PROGRESS, "died with <Signals.SIGSEGV: 11>.", "was ended by SIGSEGV; it crashed"),
+        (PROGRESS, "returned non-zero exit status 2.", "ended with exit status 2 and said no reason"),
+        (PROGRESS, "", "failed and said no reason"),
+        ("error: an earlier one\n" + PROGRESS, "died with <Signals.SIGKILL: 9>.", "was killed (SIGKILL)"),
+        (PROGRESS + "error: no space\n", "returned non-zero exit status 141.", "no space"),
+        ("error: no space\n" + PROGRESS, "returned non-zero exit status 2.", "no space"),
+        (PROGRESS + TRACE, "returned non-zero exit status 70.", "ValueError: it is odd"),
+        (PROGRESS + "Gate failed.\n", "returned non-zero exit status 1.", "Gate failed."),
+    ],
+)
+def test_a_line_of_progress_is_never_a_reason(log, tmp_path, said, ended, reason):
+    say, handler, _ = log
+    (tmp_path / "a.log").write_text(said)
+    say(Event.ERROR, f"CalledProcessError in file x\nCommand 'set -e' {ended}")
+    say(Event.JOB_ERROR, jobid=1, rule_name="measure_pairs", log=[str(tmp_path / "a.log")])
+    told = " ".join(map(str.strip, describe_failures(handler.failed)[1:]))
+    assert told.startswith(f"measure_pairs: {reason}") and "pair 2" not in told
+
+
 def test_many_reasons_are_counted(tmp_path):
     failed = []
     for number in range(9):
         (tmp_path / f"{number}.log").write_text(f"error: reason {number}\n")
-        failed.append(("build_onnx", str(number), str(tmp_path / f"{number}.log")))
+        failed.append(("build_onnx", str(number), str(tmp_path / f"{number}.log"), "2"))
     lines = describe_failures(failed)
     assert len(lines) == 5 and lines[-1] == "  and others for 6 more reasons; their logs are in results/logs/"
 

@@ -1,13 +1,15 @@
 """One reader opens each file once, and answers from what it has read; outside a block each call reads again."""
 
+import os
 import sys
 
 import pytest
 from edgeproof.core import reader
-from edgeproof.core.documents import read_json
+from edgeproof.core.documents import read_json, read_text
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import sha256_bytes, sha256_file
+from edgeproof.core.files import read_head, sha256_bytes, sha256_file
 from edgeproof.core.reader import current_reader, read_once, reading_once
+from edgeproof.core.tensors import read_tensors
 
 
 @read_once
@@ -101,3 +103,13 @@ def test_nothing_outside_a_block_is_kept(file):
     file.write_text("two wordz")
     assert sha256_file(file) != digest
     assert sys.getrefcount(read_words(file)) <= 2
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    """Opening it would wait for a writer, and reading a device may never end."""
+    os.mkfifo(tmp_path / "pipe")
+    for read in (sha256_file, lambda path: read_head(path, 4), read_tensors, read_text, read_words):
+        with pytest.raises(UserError, match="pipe: is a pipe; write its content to a file first"):
+            read(tmp_path / "pipe")
+        with pytest.raises(UserError, match="is a device"):
+            read("/dev/zero")

@@ -1,6 +1,9 @@
 """Sessions of one arm: attempts of the store, found by their key; failures leave an attempt that says why."""
 
 import json
+import os
+import shlex
+import subprocess
 import sys
 
 import numpy as np
@@ -8,7 +11,8 @@ import pytest
 from edgeproof.core.attempts import list_attempts
 from edgeproof.core.errors import UserError
 from edgeproof.core.seals import seal
-from edgeproof.runs.sessions import SessionSetup, run_session
+from edgeproof.runs.process_outputs import worst_output_difference
+from edgeproof.runs.sessions import SessionSetup, read_session, run_session
 
 PROTOCOL = {"warmup_runs": 1, "warmup_seconds": 0, "min_samples": 5, "min_seconds": 0, "max_timer_share": 0.01}
 
@@ -74,6 +78,56 @@ def test_an_edited_file_of_a_session_is_named(run, name):
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(UserError, match=f"{name}: was changed since it was measured"):
         run()
+
+
+def break_file(path, how):
+    if how != "truncated":
+        path.unlink()
+    if how == "truncated":
+        path.write_bytes(path.read_bytes()[:20])
+    elif how == "a folder":
+        path.mkdir()
+    elif how == "a dangling link":
+        path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("how", ["missing", "truncated", "a folder", "a dangling link"])
+@pytest.mark.parametrize("name", ["session.json", "process-000/samples.npy", "process-000/outputs.npz"])
+def test_what_to_do_about_a_file_that_cannot_be_read(tmp_path, run, name, how):
+    break_file(run().attempt / "session" / name, how)
+    (attempt,) = list_attempts(tmp_path)
+    with pytest.raises(UserError, match=name) as caught:
+        worst_output_difference(read_session(attempt), {})
+    removal = f"rm -r attempts/{attempt.folder.name}"
+    assert str(caught.value).endswith(f"; remove this attempt ({removal}) and run again: it is measured again")
+    subprocess.run(shlex.split(removal), cwd=tmp_path, check=True)
+    assert list_attempts(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("signal", "said"),
+    [
+        ("KILL", r"the agent was killed \(SIGKILL\); if nobody did that, the memory ran out: .* run the same command"),
+        ("TERM", r"the agent was ended by SIGTERM\. Run the same command again"),
+    ],
+)
+def test_a_killed_agent_is_said_in_words(tmp_path, run, signal, said):
+    killed = tmp_path / "python"
+    killed.write_text(f"#!/bin/sh\nkill -{signal} $$\n")
+    killed.chmod(0o755)
+    with pytest.raises(UserError, match=rf"no verdict \(interrupted\): {said}"):
+        run(interpreter=str(killed))
+    assert failure_of(tmp_path)["kind"] == "interrupted"
+
+
+def test_a_lost_reader_of_messages_ends_no_session(run, monkeypatch):
+    """As when the `tee` of a job is killed."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as nobody:
+        monkeypatch.setattr(sys, "stderr", nobody)
+        assert run().record["processes"][0]["status"] == "ok"
+        print("and what a library says", file=sys.stderr, flush=True)
 
 
 def test_missing_interpreter_is_no_verdict_and_leaves_an_attempt(tmp_path, run):

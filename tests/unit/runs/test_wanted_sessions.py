@@ -3,6 +3,7 @@
 import pytest
 from edgeproof.agent.machine import describe_machine
 from edgeproof.core.attempts import open_attempt
+from edgeproof.core.errors import UserError
 from edgeproof.core.keys import compose_key
 from edgeproof.runs.wanted_sessions import ask_for_another, count_asked, count_missing, find_sessions
 
@@ -44,3 +45,13 @@ def test_a_wish_is_of_this_machine_and_of_its_key(tmp_path):
     assert count_asked(tmp_path, ANOTHER) == 0
     add(tmp_path)
     assert (count_missing(tmp_path, KEY, {}), count_asked(tmp_path, KEY)) == (0, 0)
+
+
+@pytest.mark.parametrize("garbage", [b"\xff\xfe", b"{", b"[]", b'{"schema": "edgeproof.again.v1"}'])
+def test_a_wish_that_cannot_be_read_is_named_with_what_to_do(tmp_path, monkeypatch, garbage):
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "attempts" / "again.json"
+    place.parent.mkdir()
+    place.write_bytes(garbage)
+    with pytest.raises(UserError, match=r"again\.json: .*; remove it \(rm -r attempts/again\.json\)"):
+        count_asked(tmp_path, KEY)

@@ -1,5 +1,6 @@
 """`edgeproof new model`: the files it writes are a campaign, and a mistake is one line that leaves nothing behind."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -8,12 +9,13 @@ import onnx
 import pytest
 from edgeproof.core.campaign_files import expand_campaign_files, read_campaign_files
 from edgeproof.core.catalogues import CATALOGUES, read_catalogue
-from edgeproof.core.documents import read_json
+from edgeproof.core.documents import load_schema, read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.tensors import read_tensors
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.scaffolding.cli import main
+from edgeproof.scaffolding.new_files import LONGEST_NAME
 from edgeproof.sources.identity import identify_model
 from edgeproof.sources.samples import make_samples
 from onnx import TensorProto, helper
@@ -217,6 +219,15 @@ def test_nothing_is_overwritten(root, tmp_path):
         ("tokens.onnx", [], r"input 'ids' is int64: random values would mean nothing to the model; give --samples"),
         ("batch.onnx", [], r"a fixed batch of 8; export the model with a batch of 1"),
         ("net.onnx", ["--name", "Net"], r"'Net' cannot be a name; .* such as net"),
+        ("pipe.onnx", [], r"pipe\.onnx: is a pipe; write its content to a file first"),
+        ("pipe.tflite", [], r"pipe\.tflite: is a pipe"),
+        ("pipe.pt", [], r"pipe\.pt: is a pipe"),
+        ("net.onnx", ["--samples", "pipe.npz"], r"pipe\.npz: is a pipe; write its content to a file first"),
+        ("net.onnx", ["--samples", "pipe.npy"], r"pipe\.npy: is a pipe"),
+        ("net.onnx", ["--samples", "pipe.csv"], r"pipe\.csv: is a pipe"),
+        ("net.onnx", ["--samples", "good.npy", "--labels", "pipe.csv"], r"pipe\.csv: is a pipe"),
+        ("net.onnx", ["--name", "a" * 101], r"has 101 characters; a name has at most 100"),
+        ("long-" + "a" * 96 + ".onnx", [], r"has 101 characters; .* at most 100: choose a shorter one \(--name\)"),
         ("net.onnx", ["--name", "50"], r"'50' cannot be a name; .* such as model-50"),
         ("net.onnx", ["--preset", "ort"], r"'ort' is not a preset in config/presets/; it has "),
         ("net.onnx", ["--shape", "x"], r"--shape x: INPUT=N,… is needed"),
@@ -250,6 +261,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(root, tmp_path, monkeypatch, f
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
     for ending in ("onnx", "npz", "npy", "csv", "tflite"):
         (tmp_path / f"pointer.{ending}").write_text(pointer)
+    for ending in ("onnx", "npz", "npy", "csv", "tflite", "pt"):
+        os.mkfifo(f"pipe.{ending}")
     (tmp_path / "text.onnx").write_text("hello " * 50)
     (tmp_path / "net.h5").write_bytes(b"\x89HDF\r\n" + b"\0" * 40)
     with zipfile.ZipFile("net.keras", "w") as archive:
@@ -262,6 +275,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(root, tmp_path, monkeypatch, f
     save_model("tokens.onnx", {"ids": [1, 8]}, TensorProto.INT64)
     save_model("batch.onnx", {"x": [8, 3]})
     save_model("net.onnx", {"x": [1, 3]})
+    save_model("long-" + "a" * 96 + ".onnx", {"x": [1, 3]})
     save_model("two.onnx", {"x": [1, 3], "z": [1, 3]})
     values = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
     np.save("good.npy", values)
@@ -395,3 +409,7 @@ def test_as_many_samples_calibrate_as_the_preset_asks_for(root, tmp_path, monkey
     np.save("few.npy", np.random.default_rng(0).random((asked, 3), np.float32))
     with pytest.raises(UserError, match=f"are too few: {asked + 1} different ones are needed"):
         main(["model", "net.onnx", "--samples", "few.npy", "--preset", "ort-cpu-1t", "--name", "few"], root)
+
+
+def test_the_longest_name_is_what_a_campaign_may_have():
+    assert load_schema("campaign")["$defs"]["name"]["maxLength"] == LONGEST_NAME

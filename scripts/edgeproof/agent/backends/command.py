@@ -11,14 +11,12 @@ Lines that begin with anything but `{` are the program's own affair.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import select
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from typing import Any, Dict, List, Optional, Sequence, cast
 
@@ -27,12 +25,13 @@ import numpy
 from ..children import end_child
 from ..failures import NoVerdict, Verdict
 from ..memory import peak_memory_bytes
+from ..messages import tell
 from ..specs import Arm, Array, Call, Definition, Feed, Outputs
+from ..tied_processes import open_tied
 from .backend import Backend
 from .definitions import define_latency
 
 _BOUNDARY = "one inference as the user's own program times it"
-_PR_SET_PDEATHSIG = 1
 _TIMEOUT_S = 600.0
 
 
@@ -68,13 +67,12 @@ class Command(Backend):
         variables.update(_compose_variables(self._arm, inputs, protocol))
         words = shlex.split(self._options["command"])
         try:
-            self._process = subprocess.Popen(
+            self._process = open_tied(
                 words,
                 cwd=self._options.get("working_directory"),
                 env=variables,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                preexec_fn=_die_with_parent,
                 start_new_session=True,
             )
         except OSError as error:
@@ -109,7 +107,8 @@ class Command(Backend):
 
     def end(self) -> None:
         """End the program; may be called again."""
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)  # a script that starts the program is its parent
             end_child(self._process)
 
     def bind(self, feed: Feed) -> Call:
@@ -148,7 +147,7 @@ class Command(Backend):
                 self._said = rest
                 if line.startswith(b"{"):
                     return self._parse(line)
-                sys.stderr.write(line.decode("utf-8", "replace") + "\n")
+                tell(line.decode("utf-8", "replace"))
                 continue
             if not select.select([stream], [], [], max(0.0, until - time.monotonic()))[0]:
                 raise Verdict("timed_out", "the program gave no answer within {:g} s".format(limit))
@@ -193,9 +192,3 @@ def _compose_variables(arm: Any, inputs: str, protocol: Any) -> Dict[str, str]:
     variables.update(arm.get("variables", {}))
     named = {"EDGEENV_" + name: value for name, value in variables.items()}
     return dict(named, EDGEPROOF_INPUTS=os.path.abspath(inputs))
-
-
-def _die_with_parent() -> None:
-    """Have the program killed when the agent's process ends, also while it is stopped (Linux)."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)

@@ -12,6 +12,7 @@ import time
 from typing import Iterable, List, Optional, Tuple
 
 from ..sampling_rates import INTERVALS_MS
+from ..tied_processes import open_tied
 from .rails import Total, find_total
 from .sampler import Sampler, Unavailable
 from .tegrastats_lines import Line, LineParser
@@ -34,7 +35,7 @@ class Tegrastats(Sampler):
         """As every sampler; waits for the first line."""
         command = [*self._options.get("command", ["tegrastats"]), "--interval", str(round(self._interval_s * 1000))]
         try:
-            self._process = subprocess.Popen(
+            self._process = open_tied(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
         except OSError as error:

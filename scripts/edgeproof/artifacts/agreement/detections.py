@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
+from edgeproof.core.reader import require_regular
 from edgeproof.core.world_errors import explain_unreadable
 
 from .coco import Boxes, Truth, count_matches, measure_overlaps, measure_precision
@@ -101,6 +102,7 @@ def read_labels(path: str | Path, options: Json) -> list[Truth]:
     The model's class k is the category in place k of `categories`, or with `class_numbers: category_id` the one with
     that id. UserError if it is not such a file.
     """
+    require_regular(path)
     try:
         document = json.loads(Path(path).read_bytes())
         places = {image["id"]: place for place, image in enumerate(document["images"])}

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from edgeproof.artifacts.records.manifests import verify_manifest
-from edgeproof.core.attempts import keep_file, open_attempt
+from edgeproof.core.attempts import open_attempt
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.files import atomic_write, keep_file, sha256_file
 from edgeproof.core.layout import locate
 from edgeproof.core.tensors import write_tensors
 from edgeproof.remote.boards import identify_machine

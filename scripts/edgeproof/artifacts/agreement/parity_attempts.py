@@ -6,14 +6,15 @@ The key holds what decides the outputs. The limits of a preset are not in it: a 
 import sys
 from pathlib import Path
 
+from edgeproof.agent.messages import tell
 from edgeproof.artifacts.records.deciding_code import digest_agent, digest_deciding_code
 from edgeproof.artifacts.records.package_versions import find_package_version
 from edgeproof.artifacts.records.parity_records import read_parity_record
-from edgeproof.core.attempts import Attempt, find_attempts, keep_file
+from edgeproof.core.attempts import Attempt, find_attempts
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json, write_sealed
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_write, sha256_file
+from edgeproof.core.files import atomic_write, keep_file, sha256_file
 from edgeproof.core.keys import compose_key
 from edgeproof.core.layout import locate
 from edgeproof.core.tasks import list_task_files
@@ -68,7 +69,7 @@ def find_comparison(parity: str | Path, key: Json) -> Attempt | None:
             if sha256_file(attempt.folder / REFERENCE) != document["reference"]["sha256"]:
                 raise UserError(f"{attempt.folder / REFERENCE}: sha256 is not the one in {PARITY}; it was changed")
         except UserError as error:
-            print(f"{attempt.folder} is not used: {error}", file=sys.stderr)
+            tell(f"{attempt.folder} is not used: {error}")
             continue
         return attempt
     return None
@@ -98,7 +99,7 @@ def reuse_comparison(
     keep_file(attempt.folder / REFERENCE, reference)
     if document == kept:
         atomic_write(parity, (attempt.folder / PARITY).read_bytes())
-        print(f"the same comparison is in {attempt.folder}; nothing is run", file=sys.stderr)
+        tell(f"the same comparison is in {attempt.folder}; nothing is run")
     else:
         write_sealed(parity, document, "parity")
-        print(f"judged again from the comparison in {attempt.folder}; nothing is run", file=sys.stderr)
+        tell(f"judged again from the comparison in {attempt.folder}; nothing is run")

@@ -3,9 +3,9 @@
 A script asks here before it starts a converter or imports anything slow, so this module imports little.
 """
 
-import sys
 from pathlib import Path
 
+from edgeproof.agent.messages import tell
 from edgeproof.core.configuration import Json
 from edgeproof.sources.input_faults import find_model_fault, find_samples_fault
 
@@ -30,7 +30,7 @@ def record_input_fault(job: BuildJob) -> bool:
         return False
     from .build_steps import record_failed_build
 
-    print(f"{job}: not built: {fault['message']}", file=sys.stderr)
+    tell(f"{job}: not built: {fault['message']}")
     record_failed_build(job, "unusable_input", fault["message"])
     return True
 
@@ -61,7 +61,7 @@ def adopt_build(job: BuildJob, device_tools: Json | None = None) -> bool:
     if built is None:
         return False
     place_kept_build(built, job.artifact, job.manifest, job.log)
-    print(f"{job}: the same build is in {built}; nothing is built", file=sys.stderr)
+    tell(f"{job}: the same build is in {built}; nothing is built")
     return True
 
 

@@ -10,13 +10,14 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgeproof.agent import lock
 from edgeproof.agent.machine import describe_itself
+from edgeproof.agent.messages import tell
+from edgeproof.agent.tied_processes import open_tied
 from edgeproof.core.catalogues import read_catalogue_entry
 from edgeproof.core.errors import UserError
 from edgeproof.remote.boards import Board, reach_board
@@ -137,7 +138,7 @@ def run_device_program(
     """
     lines, expired = [], threading.Event()
     try:
-        process = subprocess.Popen(
+        process = open_tied(
             command,
             cwd=folder,
             env=environment,
@@ -162,7 +163,7 @@ def run_device_program(
             try:
                 for line in process.stdout or ():
                     lines.append(line)
-                    sys.stderr.write(line)
+                    tell(line, end="")
                 process.wait()
             except BaseException:  # Ctrl-C only reaches us: the tool has a session of its own
                 with contextlib.suppress(ProcessLookupError):

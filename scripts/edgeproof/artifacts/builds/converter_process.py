@@ -8,11 +8,11 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgeproof.agent.messages import tell
 from edgeproof.artifacts.toolchains.toolchain_use import open_toolchain
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
@@ -101,5 +101,5 @@ class Converter:
         lines = []
         for line in self._process.stdout or ():
             lines.append(line)
-            sys.stderr.write(line)
+            tell(line, end="")
         return self._process.wait(), "".join(lines)

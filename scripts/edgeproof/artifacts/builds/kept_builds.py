@@ -6,16 +6,16 @@ may be large, and copies of the small files, so that editing those leaves the st
 
 import os
 import shutil
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from edgeproof.agent.messages import tell
 from edgeproof.artifacts.records.manifests import verify_manifest
-from edgeproof.core.attempts import find_attempts, keep_file
+from edgeproof.core.attempts import find_attempts
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
-from edgeproof.core.files import atomic_path, is_file, sha256_file
+from edgeproof.core.files import atomic_path, is_file, keep_file, sha256_file
 from edgeproof.core.held_folders import hold_folder
 
 _LARGE_BYTES = 1 << 25  # bytes
@@ -50,7 +50,7 @@ def find_kept_build(manifest: str | Path, key: Json, verify: Callable[[Path], ob
         try:
             verify(attempt.folder / Path(manifest).name)
         except UserError as error:
-            print(f"{attempt.folder} is not used: {error}", file=sys.stderr)
+            tell(f"{attempt.folder} is not used: {error}")
             continue
         return attempt.folder
     return None

@@ -2,12 +2,13 @@
 
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeproof.agent.messages import tell
 from edgeproof.core.errors import UserError
+from edgeproof.core.exit_codes import describe_kill, name_signal
 from edgeproof.core.files import sha256_file
 from edgeproof.core.seals import digest_json
 from edgeproof.remote.boards import Board, BoardJob
@@ -47,12 +48,15 @@ def run_program_on_board(
             out, log = Path(place, "out"), Path(place, "agent.log")
             code = board.carry_out(task, out, log)
             if code:
-                failure = out / "failure.json"
-                message = json.loads(failure.read_text())["message"] if failure.exists() else log.read_text()[-300:]
+                failure, ended_by = out / "failure.json", name_signal(code)
+                if failure.exists():
+                    message = json.loads(failure.read_text())["message"]
+                else:
+                    message = f"the agent {describe_kill(ended_by)}" if ended_by else log.read_text()[-300:]
                 raise UserError(f"{spec['label']} on {board.link.host}: {message}")
             ended = json.loads((out / "program.json").read_text())["code"]
             text = (out / "program.txt").read_text(errors="replace")
-            sys.stderr.write(text)
+            tell(text, end="")
             for path in sorted(out.iterdir()):
                 if path.name not in _TOLD:
                     os.replace(path, folder / path.name)

@@ -1,11 +1,11 @@
 """SavedModels: the TFLite and Core ML artifacts of a model are made from one, which is converted once for all."""
 
 import shutil
-import sys
 import time
 from pathlib import Path
 
 from edgeproof.agent.machine import describe_machine
+from edgeproof.agent.messages import tell
 from edgeproof.artifacts.records.manifest_entries import describe_file, describe_toolchain
 from edgeproof.core.attempts import open_attempt
 from edgeproof.core.clock import now
@@ -79,7 +79,7 @@ def settle_saved_model(options: Json, command: list[str]) -> bool:
     if built is None:
         return False
     place_kept_build(built, options["artifact"], options["record"], options["log"])
-    print(f"the same SavedModel is in {built}; nothing is converted", file=sys.stderr)
+    tell(f"the same SavedModel is in {built}; nothing is converted")
     return True
 
 

@@ -18,6 +18,7 @@ from onnx import numpy_helper
 from edgeproof.agent.archive_limits import ARTIFACT, ArchiveRefused, iterate_member, open_archive
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_bytes
+from edgeproof.core.reader import require_regular
 
 MOST_NAMED = 20  # differences that a record lists one by one
 _TEXT_SUFFIXES = (".json", ".xml", ".txt", ".py", ".md")
@@ -40,6 +41,8 @@ def list_artifact_differences(before: str | Path, after: str | Path, kind: str) 
     `identical`: the same bytes. `equivalent`: what differs takes no part in the computation. `different`: it does, or
     that cannot be told.
     """
+    for path in (before, after):
+        require_regular(path)
     left, right = Path(before).read_bytes(), Path(after).read_bytes()
     if left == right:
         return "identical", []

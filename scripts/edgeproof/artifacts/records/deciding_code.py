@@ -72,9 +72,12 @@ def _remember(name: str, digest: Callable[[], tuple[list[str], str]]) -> str:
     """
     with contextlib.chdir(REPOSITORY):
         known = _read_memory()
-        entry = known.get(name)
-        if entry is not None and _stamp_files(list(entry["files"])) == entry["files"]:
-            return entry["digest"]
+        match known.get(name):  # from a file that a crash or a hand may have left in any shape
+            case {"files": {} as stamped, "digest": str(remembered)} if stamped:
+                if _stamp_files(list(stamped)) == stamped:
+                    return remembered
+            case _:
+                pass
         files, value = digest()
         stamps = _stamp_files(files)
         if stamps is not None and time.time_ns() - max(max(stamp[2:]) for stamp in stamps.values()) > _SETTLED_NS:
@@ -85,9 +88,10 @@ def _remember(name: str, digest: Callable[[], tuple[list[str], str]]) -> str:
 
 def _read_memory() -> Json:
     try:
-        return json.loads(_MEMORY.read_bytes())
+        known = json.loads(_MEMORY.read_bytes())
     except (OSError, ValueError):
         return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _stamp_files(paths: list[str]) -> dict[str, list[int]] | None:

@@ -14,6 +14,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import is_file, sha256_file
 from edgeproof.core.layout import locate
+from edgeproof.core.reader import require_regular
 from edgeproof.core.world_errors import explain_unreadable
 
 from . import agent_manifests
@@ -45,6 +46,7 @@ def read_forge_record(path: str | Path) -> Json | None:
     UserError if the file cannot be read. Unknown keys are allowed, as in Forge. A key that occurs twice, or a number
     such as NaN, is an error as everywhere in edgeproof.
     """
+    require_regular(path)
     try:
         document = json.loads(
             Path(path).read_text(encoding="utf-8"),

@@ -96,6 +96,7 @@ def _place_memory(name: str) -> Path:
 
 def _read_memory(name: str) -> dict[str, list[int | str]]:
     try:
-        return json.loads(_place_memory(name).read_bytes())
+        known = json.loads(_place_memory(name).read_bytes())
     except (OSError, ValueError):
         return {}
+    return known if isinstance(known, dict) else {}

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uv
 
+from edgeproof.agent.messages import tell
 from edgeproof.core.clock import now
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import write_json
@@ -82,10 +83,7 @@ def make_toolchain_again(record_path: str | Path, record: Json) -> None:
         altered = find_altered_files(name) if current else []
         if altered or not current:
             told = f" ({describe_altered_files(altered)})" if altered else ""
-            print(
-                f"{ROOT / name} is not what {record_path} says{told}; making it again from {lock['file']}",
-                file=sys.stderr,
-            )
+            tell(f"{ROOT / name} is not what {record_path} says{told}; making it again from {lock['file']}")
             _install_toolchain(name, lock["file"], lock["sha256"], held)
 
 
@@ -136,7 +134,7 @@ def _run_uv(held: int, *arguments: str) -> None:
         pass_fds=(held,),
         preexec_fn=_die_with_parent,
     )
-    sys.stderr.write(process.stderr)
+    tell(process.stderr, end="")
     if process.returncode:
         said = " ".join(process.stderr.split())[-400:] or "no message"
         raise UserError(f"uv {arguments[0]} {arguments[1]}: exited with {process.returncode}: {said}")

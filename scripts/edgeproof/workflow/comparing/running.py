@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from edgeproof.agent.messages import tell
 from edgeproof.core.errors import UserError
 from edgeproof.core.processes import child_environment
 
@@ -83,7 +84,7 @@ class SnakemakeRun:
 
     def _take(self, line: str) -> str | None:
         if self._verbose:
-            print(line, end="", file=sys.stderr, flush=True)
+            tell(line, end="")
         self.locked = self.locked or _LOCKED in line
         if line.startswith(("error: ", "Failed: ")) and line.strip() not in self.told:
             self.told.append(line.strip())
@@ -104,7 +105,7 @@ def make_targets(targets: Sequence[str], root: Path) -> None:
     try:
         for message in run.follow():
             if message:
-                print(f"  {message}", file=sys.stderr, flush=True)
+                tell(f"  {message}")
     except KeyboardInterrupt:
         run.interrupt()
         raise
