@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import queue
 import sys
 
 import pytest
@@ -35,3 +36,11 @@ def opened(_hook):
             _listeners.remove(names)
 
     return listen
+
+
+@pytest.fixture
+def waiters(monkeypatch):
+    """A queue of what those who wait for a device say; another thread's output is not lost, as it may be by capsys."""
+    said = queue.Queue()
+    monkeypatch.setattr("edgeproof.agent.lock.tell", said.put)
+    return said

@@ -55,8 +55,8 @@ def test_its_place_is_the_first_that_all_users_may_write_to(tmp_path, modes, cho
     assert default_path(str(tmp_path)) == str(tmp_path / chosen / NAME)
 
 
-def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path, capsys):
-    path, order, said = tmp_path / "lock", [], ""
+def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path, waiters):
+    path, order = tmp_path / "lock", []
 
     def wait(label):
         with hold_device(path, label):
@@ -66,8 +66,7 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path, capsys)
     with hold_device(path, "first"):
         second = threading.Thread(target=wait, args=("second",))
         second.start()
-        while "second: the device is busy" not in said:
-            said += capsys.readouterr().err
+        assert "second: the device is busy" in waiters.get()
         path.unlink()
     second.join()
     assert order == ["second"] and path.exists()

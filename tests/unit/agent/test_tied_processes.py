@@ -113,7 +113,7 @@ def test_a_builder_ends_with_its_killed_agent(tmp_path, told):
         assert has_ended(handle)
 
 
-def test_a_device_is_held_as_long_as_anything_of_a_killed_session_runs(tmp_path, spec, told, capsys):
+def test_a_device_is_held_as_long_as_anything_of_a_killed_session_runs(tmp_path, spec, told, waiters):
     with started(tmp_path, "session", spec(OF_A_SCRIPT)) as session:
         handle, pid = read_pid(told)
         session.kill()
@@ -122,9 +122,7 @@ def test_a_device_is_held_as_long_as_anything_of_a_killed_session_runs(tmp_path,
             assert is_held(tmp_path / "lock")
             waiting = threading.Thread(target=_hold_once, args=(tmp_path / "lock",))
             waiting.start()
-            said = ""
-            while "busy" not in said:
-                said += capsys.readouterr().err
+            said = waiters.get()
         finally:
             os.kill(pid, signal.SIGKILL)
     assert "s ago and is gone: something that it has started still runs" in said

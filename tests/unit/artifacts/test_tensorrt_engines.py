@@ -4,7 +4,6 @@ import json
 import os
 import sys
 import threading
-import time
 
 import pytest
 from edgeproof.agent.lock import hold_device
@@ -153,8 +152,8 @@ def test_the_wrong_board_builds_nothing(job, tools, tmp_path):
         build(job, board="no such board")
 
 
-def test_a_build_waits_for_whoever_holds_the_device(tmp_path, capsys):
-    path, order, said = tmp_path / "lock", [], ""
+def test_a_build_waits_for_whoever_holds_the_device(tmp_path, waiters):
+    path, order = tmp_path / "lock", []
 
     def build_meanwhile():
         with building_device.hold_building_device(path, "build of b"):
@@ -163,10 +162,7 @@ def test_a_build_waits_for_whoever_holds_the_device(tmp_path, capsys):
     with hold_device(path, "run of a"):  # the agent's
         other = threading.Thread(target=build_meanwhile, daemon=True)
         other.start()
-        end = time.monotonic() + 30
-        while "\n" not in said and time.monotonic() < end:
-            said += capsys.readouterr().err
-            time.sleep(0.01)
+        said = waiters.get()
         order.append("measurement")
     other.join(timeout=30)
     assert order == ["measurement", "build"]

@@ -53,7 +53,7 @@ def test_a_waived_pair_is_measured_and_says_so_everywhere(waived):
     assert report["effect"]["ratio"] == pytest.approx(0.5, rel=0.1)
     sentence = describe_verdict(report)
     assert sentence.startswith(f"Waived, they may not be compared (precision: {WHY}). int8 is ")
-    assert WHY in render_markdown(report) and "Comparable: **waived**" in render_markdown(report)
+    assert WHY in render_markdown(report) and "**Not comparable, waived** (policy" in render_markdown(report)
     assert tell_comparison("trial", report, lambda model: "")["words"] == "waived"
 
 
