@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 
 import pytest
@@ -202,21 +201,20 @@ def test_a_verdict_that_is_not_good_is_1(root, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
 )
-def test_a_signal_ends_a_verb_with_its_code(tmp_path, number, code):
-    os.mkfifo(tmp_path / "plan.json")
+def test_a_signal_ends_a_verb_with_its_code(number, code):
     program = (
         f"import signal; signal.signal({number.value}, "
         + ("signal.default_int_handler" if number == signal.SIGINT else "signal.SIG_DFL")
         + "); from edgeproof.__main__ import main; from edgeproof.core.program_start import run_program; "
         "run_program(main)"
     )
-    command = [sys.executable, "-c", program, "plans", "solve", str(tmp_path / "plan.json")]
-    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, preexec_fn=heed_signals)
-    with open(tmp_path / "plan.json", "w"):  # returns when the verb waits for the other end
-        time.sleep(0.1)
+    command = [sys.executable, "-c", program, "state", "--interval", "600", "--duration", "6000"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment(), preexec_fn=heed_signals, **pipes) as process:
+        assert json.loads(process.stdout.readline())  # the next line is ten minutes away
         process.send_signal(number)
         assert process.wait(timeout=30) == code
-    assert b"Traceback" not in process.stderr.read()
+        assert b"Traceback" not in process.stderr.read()
 
 
 def test_help_starts_at_once():

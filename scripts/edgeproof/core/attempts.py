@@ -191,10 +191,11 @@ def list_damaged(target: FilePath) -> list[Path]:
     return sorted((path for path in _entries(Path(target) / FOLDER) if _is_damaged(path)), key=_number_of)
 
 
-def find_attempts(target: FilePath, key: Json) -> list[Attempt]:
+def find_attempts(target: FilePath, key: Json, spares: bool = False) -> list[Attempt]:
     """Return the complete attempts with this key, in order of start, and of an attempt and its copies the first.
 
-    Damaged ones, whose record is gone, are named on stderr once.
+    `spares`: all of them, for a caller that needs one whose files are whole. Damaged ones, whose record is gone, are
+    named on stderr once.
     """
     wanted, store = key["sha256"], Path(target) / FOLDER
     named = sorted((path for path in _entries(store) if path.name.endswith(wanted[:_KEY_DIGITS])), key=_number_of)
@@ -203,7 +204,8 @@ def find_attempts(target: FilePath, key: Json) -> list[Attempt]:
             _told.add(path)
             print(f"{path} is not used: {describe_damage(path)}", file=sys.stderr, flush=True)
     found = [Attempt(path, read_record(path)) for path in named if _is_published(path)]
-    return leave_out_copies(item for item in found if item.complete and item.record["key"]["sha256"] == wanted)
+    complete = [item for item in found if item.complete and item.record["key"]["sha256"] == wanted]
+    return complete if spares else leave_out_copies(complete)
 
 
 def leave_out_copies(attempts: Iterable[Attempt]) -> list[Attempt]:

@@ -152,7 +152,12 @@ def read_once(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def require_regular(path: FilePath) -> None:
-    """Raise UserError for a pipe, a socket or a device, whose reading may never end. Others say what else is wrong."""
+    """Raise UserError for a pipe, a socket or a device, whose reading may never end. Others say what else is wrong.
+
+    Standard input may be one: it was asked for by name.
+    """
+    if str(path) == "/dev/stdin":
+        return
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):

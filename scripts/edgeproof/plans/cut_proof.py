@@ -52,7 +52,7 @@ def prove_cut(pipeline: str, whole: Part, stages: list[Part], reads: list[list[i
         write_json(output, document, "cut")
         return
     place, key = Path(output).parent, _compose_proof_key(document)
-    kept = next((attempt for attempt in find_attempts(place, key) if _is_whole(attempt)), None)
+    kept = next((attempt for attempt in find_attempts(place, key, spares=True) if _is_whole(attempt)), None)
     if kept is None:
         with open_attempt(place, "cut-proof", key, describe_machine()) as attempt:
             _compare_outputs(document, whole, stages[-1])
@@ -67,7 +67,7 @@ def _is_whole(attempt: Attempt) -> bool:
     path = attempt.folder / CUT
     if is_file(path) and sha256_file(path) == attempt.record["facts"]["sha256"]:
         return True
-    print(f"{attempt.folder} is not used: {CUT} is gone, or was changed", file=sys.stderr)
+    tell(f"{attempt.folder} is not used: {CUT} is gone, or was changed")
     return False
 
 

@@ -28,7 +28,7 @@ def place_model(output: FilePath, kind: str, key: Json, make: Callable[[Path], o
     was changed is named on stderr and not used.
     """
     place = Path(output).parent
-    for attempt in find_attempts(place, key):
+    for attempt in find_attempts(place, key, spares=True):
         kept = attempt.folder / MODEL
         if is_file(kept) and sha256_file(kept) == attempt.record["facts"]["sha256"]:
             keep_file(kept, output)

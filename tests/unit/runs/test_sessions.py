@@ -76,7 +76,7 @@ def test_an_edited_file_of_a_session_is_named(run, name):
     path = run().attempt / "session" / name
     data = path.read_bytes()
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    with pytest.raises(UserError, match=f"{name}: was changed since it was measured"):
+    with pytest.raises(UserError, match=f"{name}: its sha256 is not the one in attempt.json; it was changed, remove"):
         run()
 
 

@@ -63,7 +63,7 @@ def find_comparison(parity: str | Path, key: Json) -> Attempt | None:
 
     Others are named on stderr. `parity`: where its parity.json belongs.
     """
-    for attempt in find_attempts(Path(parity).parent, key):
+    for attempt in find_attempts(Path(parity).parent, key, spares=True):
         try:
             document = read_parity_record(attempt.folder / PARITY)
             if sha256_file(attempt.folder / REFERENCE) != document["reference"]["sha256"]:

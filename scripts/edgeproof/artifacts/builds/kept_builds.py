@@ -46,7 +46,7 @@ def find_kept_build(manifest: str | Path, key: Json, verify: Callable[[Path], ob
     `manifest`: where the manifest of the build belongs. `verify`: raises UserError if a manifest or its artifact was
     changed; such a build is named on stderr.
     """
-    for attempt in find_attempts(Path(manifest).parent, key):
+    for attempt in find_attempts(Path(manifest).parent, key, spares=True):
         try:
             verify(attempt.folder / Path(manifest).name)
         except UserError as error:
