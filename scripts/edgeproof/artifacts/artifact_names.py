@@ -51,7 +51,7 @@ def list_buildable(root: Path) -> list[str]:
 
 
 def find_manifest(text: str, root: Path) -> Path:
-    """Return the manifest of the one artifact that a name or a path stands for.
+    """Return the manifest of the one artifact that a name of an artifact, or a path, stands for.
 
     A name comes first: write `./` before a path that looks like one. UserError, with what was probably meant or the
     command that builds it, when there is none.
@@ -70,7 +70,7 @@ def find_manifest(text: str, root: Path) -> Path:
 
 
 def find_named_manifests(text: str, root: Path) -> list[Path]:
-    """Return the manifests of all artifacts that a name stands for: `all`, a name, its first parts, or a path.
+    """Return the manifests of all artifacts that a name stands for: `all`, an artifact's, the first parts, or a path.
 
     The first parts of a name, such as `digits-cnn`, stand for all that begin with them.
     """

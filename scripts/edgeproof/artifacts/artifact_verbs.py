@@ -34,7 +34,7 @@ from .searching import search
 
 
 def show_presets(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
-    """Verb `presets`: list all presets, or show the one that is named."""
+    """Do `edgeproof artifacts presets`: list all presets, or show the one that is named."""
     if options.preset is not None:
         preset = read_catalogue_entry("preset", options.preset, root)
         return show(options, preset, lambda: verb_output.show_document(preset))
@@ -43,7 +43,7 @@ def show_presets(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
 
 
 def plan_build(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
-    """Verb `dry-run`: show the dry run of a build; nothing is created."""
+    """Do `edgeproof artifacts dry-run`: show the dry run of a build; nothing is created."""
     from . import dry_run  # brings onnx and ONNX Runtime, which other verbs do without
 
     name = parse_name(options.artifact, root)
@@ -53,7 +53,10 @@ def plan_build(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
 
 
 def list_artifacts(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
-    """Verb `list`: list what was built; a manifest that cannot be read is a line of its own and stops nothing."""
+    """Do `edgeproof artifacts list`: list what was built.
+
+    A manifest that cannot be read is a line of its own and stops nothing.
+    """
     _check_model(root, options.model)
     found = sorted((root / "results" / "artifacts").glob(f"*/*/*/*/{MANIFEST}"))
     entries = [_describe(path) for path in found if options.model in (None, path.parts[-5])]
@@ -61,7 +64,7 @@ def list_artifacts(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
 
 
 def inspect(options: Namespace, root: Path, read_result: ResultReader) -> ExitCode:
-    """Verb `inspect`: show one manifest, edgeproof's or InferEdgeForge's, with what there is around it."""
+    """Do `edgeproof artifacts inspect`: show one manifest, edgeproof's or InferEdgeForge's, and what is around it."""
     path = find_manifest(options.artifact, root)
     if (foreign := read_forge_record(path)) is not None:
         checks = validate_forge_record(path, foreign)
@@ -107,7 +110,10 @@ def _validate_records(options: Namespace, root: Path, _: ResultReader) -> ExitCo
 
 
 def rebuild(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
-    """Verb `rebuild`: rebuild one or many artifacts; NOT_GOOD for a different result, MISTAKE if one was refused."""
+    """Do `edgeproof artifacts rebuild`: rebuild one or many artifacts.
+
+    NOT_GOOD for a different result, MISTAKE if one was refused.
+    """
     from edgeproof.artifacts.records.rebuilding import explain_no_rebuild, rebuild_artifact  # other verbs do without
 
     paths = find_named_manifests(options.target, root)
@@ -186,7 +192,7 @@ def _suggest_comparison(options: Namespace, root: Path, read_result: ResultReade
 
 
 def explain(options: Namespace, root: Path, _: ResultReader) -> ExitCode:
-    """Verb `explain`: profile an artifact and its source in ONNX Runtime, and show where the time goes."""
+    """Do `edgeproof artifacts explain`: profile an artifact and its source, and show where the time goes."""
     if len(split_name(options.artifact)) == 4:
         parse_name(options.artifact, root)  # a wrong name is a mistake in the name, not a missing file
     path = find_manifest(options.artifact, root)

@@ -55,7 +55,7 @@ class Build:
 
     @property
     def ready(self) -> list[Measurement]:
-        """The results that count."""
+        """The results that count, with which the build is comparable."""
         return [item for item in self.measurements if item.state == "ready"]
 
     def __str__(self) -> str:
@@ -84,7 +84,7 @@ def group_builds(builds: Iterable[Build]) -> dict[str, list[Build]]:
 
 
 def list_pairs(builds: Iterable[Build]) -> list[tuple[Cell, Cell]]:
-    """Return the pairs of ready results that can be compared: one source, one device, different builds.
+    """Return the pairs of comparable builds with ready results: one source, one device, different builds.
 
     A simulated result is never paired with a measured one. Measured pairs come first.
     """
@@ -130,7 +130,7 @@ def describe_build(build: Build) -> Json:
 
 
 def suggest_run(build: Build) -> str:
-    """Return the command that measures a build, so that it can be compared."""
+    """Return the command that measures a build, so that it becomes comparable."""
     device = build.cell["builder"] if build.cell["builder"] != "host" else "local"
     cell = Cell(build.cell["model"], build.cell["preset"], device, build.cell["precision"])
     return f"snakemake --profile local {run_folder(cell)}/result.json"
@@ -190,7 +190,10 @@ def parse_compared_cell(text: str) -> Cell:
 
 
 def describe_new_comparison(root: Path, left: Cell, right: Cell) -> tuple[list[str], str]:
-    """Return how to compare two builds: `(lines for config/config.yaml, command)`; no lines if the campaign has it."""
+    """Return how to compare two comparable builds: `(lines for config/config.yaml, command)`.
+
+    There are no lines if the campaign has the comparison.
+    """
     campaign, name = _find_comparison(root, left, right)
     lines: list[str] = []
     if name is None:

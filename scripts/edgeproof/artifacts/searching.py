@@ -33,7 +33,7 @@ class Candidate(NamedTuple):
 
 
 def search(options: Namespace, root: Path, _: object) -> ExitCode:
-    """Verb `search`: try the candidates in order until one holds; NOT_GOOD if none does.
+    """Do `edgeproof artifacts search`: try the candidates in order until one holds; NOT_GOOD if none does.
 
     `options.run_targets(targets, root)` makes targets of the workflow; what fails is in their documents.
     """

@@ -14,7 +14,7 @@ from .comparable_builds import Build
 
 
 def show_presets(presets: dict[str, Json]) -> list[str]:
-    """Return a table of presets for the terminal: `{name: document}`."""
+    """Return the presets as a verb's output, a table: `{name: document}`."""
     rows = [
         (name, item["backend"], item["artifact"], item["built"], " ".join(item["precisions"]), item["description"])
         for name, item in presets.items()
@@ -23,7 +23,7 @@ def show_presets(presets: dict[str, Json]) -> list[str]:
 
 
 def show_groups(groups: list[Json], problems: list[Json]) -> list[str]:
-    """Return the comparable builds of every source as lines for the terminal, and those with a problem.
+    """Return the comparable builds of every source as a verb's output for the terminal, and those with a problem.
 
     `groups`: as `comparable_builds.describe_groups` returns them.
     """
@@ -50,7 +50,7 @@ def _show_build(build: Json) -> list[str]:
 
 
 def show_list(entries: list[Json]) -> list[str]:
-    """Return the artifacts as a table for the terminal, one a line, and what is wrong with unreadable ones."""
+    """Return the artifacts as a verb's output, a table, one a line, and what is wrong with unreadable ones."""
     if not entries:
         return ["no artifact is built yet; build all with: snakemake --profile local artifacts"]
     rows = [
@@ -70,7 +70,7 @@ def show_list(entries: list[Json]) -> list[str]:
 
 
 def show_manifest(manifest: Json, parity: Json | None, build: Build, action: str) -> list[str]:
-    """Return a manifest as lines for the terminal, then its results and the next step."""
+    """Return a manifest as a verb's output for the terminal, then its results and the next step."""
     source, artifact, proof = manifest["source"], manifest["artifact"], manifest["precision"]
     lines = [
         ("build", str(build)),
@@ -151,7 +151,7 @@ def _show_tensor(item: Json) -> str:
 
 
 def show_checks(checked: Sequence[tuple[Path, list[Check]]], verbose: bool = False) -> list[str]:
-    """Return the Checks of several manifests as lines for the terminal: faults and notes, with `verbose` all.
+    """Return the Checks of several manifests as a verb's output: faults and notes, with `verbose` all.
 
     `checked`: `[(path, [Check])]`.
     """
@@ -167,7 +167,7 @@ def show_checks(checked: Sequence[tuple[Path, list[Check]]], verbose: bool = Fal
 
 
 def show_rebuild(record: Json) -> list[str]:
-    """Return the verdict of a rebuild and what differs, as lines for the terminal."""
+    """Return the verdict of a rebuild and what differs, as a verb's output for the terminal."""
     lines = [f"{record['verdict']}: {record['second']['manifest']}"]
     lines += [
         f"  {item['member']}: {item['detail']}{'' if item['decisive'] else ' (decides nothing)'}"
@@ -179,14 +179,14 @@ def show_rebuild(record: Json) -> list[str]:
 
 
 def show_outcome(outcome: Json) -> list[str]:
-    """Return one of many rebuilds as a line for the terminal: its verdict, or why there is none."""
+    """Return one of many rebuilds as a line of a verb's output: its verdict, or why there is none."""
     if outcome["verdict"] in ("refused", "supplied"):
         return [f"{outcome['verdict']}: {outcome['manifest']}", f"  {outcome['reason']}"]
     return show_rebuild(outcome)
 
 
 def show_operators(document: Json) -> list[str]:
-    """Return what explains the speed of an artifact, with its caveats, as lines for the terminal."""
+    """Return what explains the speed of an artifact, with its caveats, as a verb's output for the terminal."""
     lines = [*document["findings"], ""]
     rows: list[tuple[str, ...]] = [("kind of work", "source ms", "artifact ms", "difference ms")]
     for line in document["families"]:
@@ -204,7 +204,7 @@ def _align(rows: Sequence[tuple[Any, ...]]) -> list[str]:
 
 
 def show_dry_run(document: Json) -> list[str]:
-    """Return a dry run as lines for the terminal: what is read and made, what stands in its way, the command."""
+    """Return a dry run as a verb's output: what is read and made, what stands in its way, the command."""
     lines = [("build", f"{document['artifact_format']} by {document['backend']} on {document['builder']}")]
     for item in [*document["inputs"].values(), *document["first"]]:
         lines.append(("reads", f"{item['file']}  {item['sha256'] or 'is made first'}"))
@@ -221,7 +221,7 @@ def show_dry_run(document: Json) -> list[str]:
 
 
 def show_document(document: Json) -> list[str]:
-    """Return any document as lines `key value` for the terminal; inner keys are joined with a dot.
+    """Return any document as a verb's output, lines `key value`; inner keys are joined with a dot.
 
     Each item of a list has a line.
     """

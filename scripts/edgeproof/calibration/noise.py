@@ -61,7 +61,7 @@ class CalibrationJob:
 
 
 def calibrate_cell(job: CalibrationJob) -> None:
-    """Measure the A/A sessions that are missing and write `noise.json` and `pairs.csv`.
+    """Calibrate the noise of a cell: measure the A/A sessions that are missing; write `noise.json` and `pairs.csv`.
 
     Raising `sessions` or `pairs` later adds to what is there. An artifact that was not built or fails is the document's
     `failure`, so that the rest of the campaign goes on.
@@ -138,7 +138,7 @@ def build_noise(cell: Cell, sessions: Sequence[PairsSession], known: Json, table
 
 
 def describe_noise(sessions: Sequence[PairsSession], margin: float) -> Json:
-    """Return what A/A sessions say: spread of a pair, bias, correlation, false verdicts, and what a verdict costs.
+    """Return the noise that A/A sessions show: spread of a pair, bias, correlation, false verdicts, a verdict's cost.
 
     `log_sd`: of a pair, within sessions; `ratio`: geometric mean over all pairs, which is 1 but for chance; `seconds`:
     per pair; `expected`: for each true difference the pairs and seconds that half of all comparisons need at most;
@@ -177,7 +177,7 @@ def pool_dependence(paths: Sequence[FilePath]) -> Dependence:
 
 @read_once
 def read_noise(path: FilePath) -> tuple[Json, list[PairsSession]]:
-    """Return (document, sessions) of a calibration, computed again from raw times; UserError names what differs."""
+    """Return (document, sessions) of a cell's noise, computed again from raw times; UserError names what differs."""
     path = Path(path)
     document = read_sealed(path, "noise", "calibrate again")
     table = path.with_name("pairs.csv")

@@ -18,7 +18,7 @@ _RELATIVE = 1e-9  # more than the mean of logarithms is rounded
 
 
 def require_possible(claim: Json, where: str) -> Json:
-    """Return a claim whose figures can be; UserError for one that no measurement gives."""
+    """Check that a claim's figures can be, and return it; UserError for one that no measurement gives."""
     for text in (claim["source"] or "", *claim["told"].values()):
         if not text.isprintable():
             raise UserError(f"{where}: holds characters that nobody sees, {text[:60]!r}")
@@ -40,7 +40,10 @@ def require_possible(claim: Json, where: str) -> Json:
 
 
 def require_sessions(claim: Json, where: str) -> None:
-    """Raise UserError unless number, interval and basis of a latency are those of the sessions that its JSON tells."""
+    """Check a claim of a latency: UserError unless its figures are those of the sessions that its JSON tells.
+
+    The figures are number, interval and basis.
+    """
     sessions = claim["sessions"]
     if sessions is None:
         return

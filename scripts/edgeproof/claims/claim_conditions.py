@@ -66,8 +66,9 @@ def find_protocol(digest: str, protocols: Mapping[str, Json]) -> str | None:
 
 
 def find_differences(claim: Json, own: Json) -> tuple[list[str], list[str]]:
-    """Return (what differs and matters, what differs and cancels) between two claims: fields, or groups where one of
-    them is a line.
+    """Return (what differs and matters, what differs and cancels) between the conditions of two claims.
+
+    These are fields, or groups where one of the two claims is a line.
     """
     cancels = _CANCELS[claim["kind"]]
     matters: list[str] = []
@@ -80,13 +81,16 @@ def find_differences(claim: Json, own: Json) -> tuple[list[str], list[str]]:
 
 
 def list_told_differences(told: Mapping[str, str], own: Json) -> list[str]:
-    """Return the fields that a declared claim's source tells and that are otherwise here; `own`: a measured claim."""
+    """Return the conditions that a declared claim's source tells and that are otherwise here.
+
+    `own`: a measured claim.
+    """
     view = own["conditions"]["right"]
     return [field for field, value in told.items() if str(view[field]) != value]
 
 
 def list_untold(told: Mapping[str, str]) -> list[str]:
-    """Return the fields that a declared claim's source does not tell."""
+    """Return the conditions that a declared claim's source does not tell."""
     return [field for field in FIELDS if field not in told]
 
 

@@ -25,7 +25,7 @@ from .claim_lines import parse_line, render_line, start_claim
 
 
 def claim_result(path: FilePath, bundle: FilePath | None = None) -> Json:
-    """Return the claim of a result's latency, recomputed from raw samples; UserError for a run without one.
+    """Return the claim document of a result's latency, recomputed from raw samples; UserError for a run without one.
 
     `bundle`: a bundle that holds this result.
     """
@@ -55,7 +55,7 @@ def claim_result(path: FilePath, bundle: FilePath | None = None) -> Json:
 
 
 def claim_comparison(path: FilePath, bundle: FilePath | None = None) -> Json:
-    """Return the claim of a comparison's ratio, recomputed from its pairs; UserError for one without an interval.
+    """Return the claim document of a comparison's ratio, recomputed from its pairs; UserError without an interval.
 
     `path`: report.json. `bundle`: a bundle that holds it.
     """
@@ -80,7 +80,7 @@ def claim_comparison(path: FilePath, bundle: FilePath | None = None) -> Json:
 
 
 def declare_claim(right: str, left: str | None, value: float, source: str, told: Mapping[str, str]) -> Json:
-    """Return the claim of a number that was published elsewhere: no interval, and the conditions that its source tells.
+    """Return the claim document of a number published elsewhere: no interval, and the conditions that its source tells.
 
     `right`, `left`: cells that stand for what was measured there; `value`: ms, or right / left. UserError for a
     condition that there is not.
@@ -94,7 +94,7 @@ def declare_claim(right: str, left: str | None, value: float, source: str, told:
 
 
 def sign_claim(claim: Json, key: FilePath) -> Json:
-    """Return a claim signed with a private key: its line, which may go alone, and all of its JSON."""
+    """Return a claim document signed with a private key: its line, which may go alone, and all of its JSON."""
     signer = read_private_key(key)
     signatures = {"line": sign_text(signer, _LINE, claim["line"])}
     signatures["document"] = sign_text(signer, _DOCUMENT, _text_of(claim))
@@ -113,7 +113,7 @@ def check_signature(claim: Json, keys: FilePath) -> str:
 
 
 def read_claim(text: str) -> Json:
-    """Return a claim given as a line, as the path of a file that holds a line or JSON, or as `-` (standard input).
+    """Return the claim document that a text means: a line, the path of a file with a line or JSON, or `-` (stdin).
 
     UserError for what is none, and where the figures or conditions of a claim's JSON are not those of its line.
     """

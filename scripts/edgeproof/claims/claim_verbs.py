@@ -19,7 +19,7 @@ _CELL = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+){3}")
 
 
 def print_claim(options: Namespace, root: Path) -> ExitCode:
-    """Print the claim that the options ask for."""
+    """Do `edgeproof claim`: print the claim that the options ask for."""
     claim = _declare(options) if options.declare else _measure(options, root)
     if options.key:
         claim = sign_claim(claim, options.key)

@@ -24,7 +24,7 @@ def main(argv: list[str], root: Path) -> ExitCode:
 
 
 def build_claim_parser() -> CommandParser:
-    """Return the parser of this verb."""
+    """Return the parser of `edgeproof claim`."""
     parser = add_json(CommandParser(prog="edgeproof claim", description=_DESCRIPTION))
     parser.add_argument(
         "target",

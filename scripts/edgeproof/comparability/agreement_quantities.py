@@ -51,8 +51,8 @@ def find_agreement(criterion: Criterion, parity: Json, accept_trivial: bool) -> 
     )
 
 
-def find_accuracy_change(criterion: Criterion, report: Json) -> Quantity:
-    """Return the change of accuracy between two models, paired by the samples that both have answered."""
+def find_paired_accuracy(criterion: Criterion, report: Json) -> Quantity:
+    """Return the quantity of how two models agree: the change of accuracy, paired by the samples of both."""
     accuracy = report["accuracy"]
     if accuracy["difference"] is None:
         return absent("both parity.json", f"nothing is said about accuracy: {accuracy['reason']}")

@@ -12,7 +12,7 @@ from edgeproof.runs.drift_records import list_changed_sessions
 def compare_between_sessions(
     left: Json, right: Json, margin: float, comparisons: int, per_call: Sequence[int] = (1, 1)
 ) -> Json:
-    """Return {verdict, reason, explanation, between_sessions} for two results.
+    """Compare two results between their sessions: {verdict, reason, explanation, between_sessions}.
 
     The unit is the session: all of each result. With fewer than three on a device, or all on one day, both numbers are
     given and no verdict, and `explanation` has the command that adds a session. `per_call`: the

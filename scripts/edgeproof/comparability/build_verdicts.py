@@ -19,7 +19,7 @@ _REASONS = {"alike": "alike", "width": "builds"}  # of `compare_builds`, as repo
 
 
 def judge_builds(record: Json, builds: Sequence[Sequence[Pair]], items: Mapping[str, int], design: Design) -> Json:
-    """Return the parts of a report that several builds decide.
+    """Return the parts of a report that the verdict on several builds decides.
 
     `record`: `pairs.json`. `builds`: the pairs of each pair of builds. As many of each are used as were wanted before
     the first was measured. `items`: {left, right}, items of one call.
@@ -42,7 +42,7 @@ def judge_builds(record: Json, builds: Sequence[Sequence[Pair]], items: Mapping[
 
 
 def describe_single_build(record: Json, pairs: Sequence[Pair], items: Mapping[str, int]) -> Json | None:
-    """Return what a report says of the builds where there is one pair of them; None where no builder draws."""
+    """Return what a verdict's report says of builds if there is one pair of them; None where no builder draws."""
     return _describe(record, [divide_by_items(pairs, items)], len(pairs)) if record["builds"] and pairs else None
 
 

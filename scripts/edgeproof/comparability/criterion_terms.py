@@ -71,19 +71,22 @@ class Quantity(NamedTuple):
 
 
 def in_unit(quantity: Quantity, criterion: Criterion) -> Quantity:
-    """Return a quantity in the unit of the criterion instead of the unit of documents."""
+    """Return a quantity in the terms of a criterion: in its unit instead of the unit of documents."""
     factor = OFFERED[criterion["metric"], criterion["regime"]][1][criterion["unit"]]
     value, low, high = (None if x is None else x / factor for x in (quantity.value, quantity.low, quantity.high))
     return quantity._replace(value=value, low=low, high=high)
 
 
 def absent(source: str, reason: str, provenance: str | None = None) -> Quantity:
-    """Return an unknown Quantity without figures."""
+    """Return an unknown Quantity, without figures, as a criterion's term."""
     return Quantity(None, None, None, provenance, source, reason)
 
 
 def confidence_of(criterion: Criterion) -> float:
-    """Return the confidence of a criterion whose quantity has an interval; `read_criteria` checks that it has one."""
+    """Return the confidence, a term of a criterion whose quantity has an interval.
+
+    `read_criteria` checks that it has one.
+    """
     if criterion["confidence"] is None:
         raise ValueError(f"{criterion['id']}: {criterion['statistic']} of {criterion['metric']} needs a confidence")
     return criterion["confidence"]

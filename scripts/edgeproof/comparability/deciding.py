@@ -158,7 +158,10 @@ def _build_decision(
 
 
 def conclude(lines: Sequence[CriterionLine], known: Sequence[Rule]) -> tuple[list[Rule], str]:
-    """Return (rules that apply, decision), worst first; `known`: rules that do not come from criteria."""
+    """Conclude a deployment decision: return (rules that apply, decision), worst first.
+
+    `known`: rules that do not come from criteria.
+    """
     rules = [*known, *rules_of_lines(lines)]
     decision = min((rule["outcome"] for rule in rules), key=OUTCOMES.index, default="insufficient_evidence")
     return sorted(rules, key=lambda rule: OUTCOMES.index(rule["outcome"])), decision

@@ -35,15 +35,16 @@ class Starts(NamedTuple):
 
 
 def count_evaluation_samples(criteria: Criteria) -> int:
-    """Return the fewest evaluation samples on which equal answers pass every required criterion of accuracy.
+    """Return the fewest evaluation samples that leave the outlook on a decision about accuracy.
 
-    0 if there is no such criterion, or if equal answers cannot pass one.
+    On these, equal answers pass every required criterion of accuracy. 0 if there is no such criterion, or if equal
+    answers cannot pass one.
     """
     return max((_count_samples(item) or 0 for item in _list_accuracy(criteria)), default=0)
 
 
 def count_starts(criteria: Criteria) -> Starts:
-    """Return the fewest starts and samples with which every required criterion of a time has an interval."""
+    """Return, for the outlook on a decision, the fewest starts and samples that give each required time an interval."""
     asked = [(item, _count_processes(item), _count_calls(item)) for item in criteria["criteria"] if item["required"]]
     processes = max((count for _, count, _ in asked), default=1)
     most = next((item for item, count, _ in asked if count == processes and count > 1), None)
@@ -51,9 +52,9 @@ def count_starts(criteria: Criteria) -> Starts:
 
 
 def find_protocol(criteria: Criteria, protocols: Mapping[str, Json]) -> str | None:
-    """Return the shortest protocol with enough starts and samples for the criteria; None if none has them.
+    """Return the shortest protocol with an outlook on a decision: it has enough starts and samples for the criteria.
 
-    What is asked of a warm model is not answered by a protocol that hardly warms it up.
+    None if none has them. What is asked of a warm model is not answered by a protocol that hardly warms it up.
     """
     starts = count_starts(criteria)
     warm = starts.most is not None and starts.most["regime"] == "warm"
@@ -66,7 +67,7 @@ def find_protocol(criteria: Criteria, protocols: Mapping[str, Json]) -> str | No
 
 
 def can_decide_accuracy(criteria: Criteria, sets: SampleSets) -> bool:
-    """Tell whether equal answers on these evaluation samples pass every required criterion of accuracy."""
+    """Tell whether the outlook is a decision on accuracy: equal answers on these samples pass what is required."""
     needed = [_count_samples(item) for item in _list_accuracy(criteria)]
     return all(sets.accuracy and count is not None and count <= sets.evaluation for count in needed)
 
@@ -74,7 +75,7 @@ def can_decide_accuracy(criteria: Criteria, sets: SampleSets) -> bool:
 def describe_outlook(
     name: str, criteria: Criteria, sets: SampleSets, protocol: str, protocols: Mapping[str, Json]
 ) -> list[str]:
-    """Return in sentences whether a campaign can end in a decision, and what it would take.
+    """Return the outlook on a decision in sentences: whether a campaign can end in one, and what it would take.
 
     `name`: of the criteria. `protocol`: the campaign's, one of `protocols`.
     """

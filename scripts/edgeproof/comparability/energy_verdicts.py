@@ -33,7 +33,7 @@ class _Sequence:
 
 
 def judge_energy(sessions: Sequence[PairsSession], items: Mapping[str, int], design: Design) -> Json:
-    """Return what the pairs say of energy per inference (`energy` of a comparison's report).
+    """Return the verdict of the pairs on energy per inference (`energy` of a comparison's report).
 
     `items`: {left, right}, items of one call, by which energies are divided where they differ. `verdict`: `lower` or
     `higher` (the right side), `equivalent`, `undecided` with its reason, or `unknown` with an explanation.

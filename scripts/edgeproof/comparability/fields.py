@@ -76,7 +76,7 @@ _PROTOCOL_REMEDY = "measure both under the protocol of the left side ({field} {l
 
 
 def read_fields(result: Json) -> FieldView:
-    """Return the FieldView of a result."""
+    """Return the FieldView of a result: the fields by which comparability is judged."""
     cell, workload, requested = result["cell"], result["workload"], result["protocol"]["requested"]
     carried_out: Json = result["protocol"]["carried_out"] or {}
     runtime: Json = result["runtime"] or {}
@@ -148,7 +148,7 @@ def name_study(field: str) -> str:
 
 
 def normalise(field: str, value: Any, policy: Mapping[str, Any]) -> Any:
-    """Return a value in the form in which a policy compares it."""
+    """Return a field's value in the form in which a policy compares it."""
     if field == "runtime_tags" and policy["tags_are_a_set"]:
         return sorted(set(cast("list[str]", value)))
     if field in _NAMES and policy["normalise_names"] and isinstance(value, str):

@@ -51,7 +51,7 @@ _NOTHING = Latitude()
 def judge_comparability(
     left: FieldView, right: FieldView, policy: Mapping[str, Any], latitude: Latitude = _NOTHING
 ) -> Judgement:
-    """Return the Judgement of two field views (`fields.read_fields`, `edgeenv.view_run`).
+    """Judge whether two field views (`fields.read_fields`, `edgeenv.view_run`) may be compared; return the Judgement.
 
     `verdict`: `no`, `waived`, `conditional` or `yes`. `mode`: `none` with `no`; `waived` where every field that refuses
     is waived, whose reason then stands in place of the remedy; `same-condition` with `yes`; with `conditional` what is
@@ -122,7 +122,7 @@ def judge_pair(
 def build_verdict(
     comparison: str, paths: Mapping[str, FilePath], policy_name: str, policy: Json, latitude: Latitude
 ) -> Json:
-    """Return the verdict document; `paths`: {left, right} of two results, which are recomputed from their samples."""
+    """Judge two results, recomputed from their samples, and return the verdict document; `paths`: {left, right}."""
     results = {side: read_result(path) for side, path in paths.items()}
     judgement = judge_comparability(*read_views(results["left"], results["right"]), policy, latitude)
     document: Json = {
@@ -150,7 +150,7 @@ def build_verdict(
 
 
 def read_views(left: Json, right: Json) -> tuple[FieldView, FieldView]:
-    """Return the field views by which comparability is judged: what a failed run could not record is no difference.
+    """Return the field views for judging two results; what a failed run could not record is no difference.
 
     The failure itself blocks such a pair, and is the more useful reason (see `_find_block`).
     """

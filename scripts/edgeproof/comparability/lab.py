@@ -32,7 +32,7 @@ def name_accuracy_band(difference_pp: float, bands: Mapping[str, float]) -> str:
 
 
 def name_direction(changes: Sequence[float | None], limit_pct: float) -> str | None:
-    """Return `slower`, `faster`, `neutral`, or None if it is not known, for changes of latency in percent.
+    """Return Lab's `slower`, `faster`, `neutral`, or None if it is not known, for changes of latency in percent.
 
     Slower: one of them is at least +limit. Faster: none is, and one is at most -limit. If a change is None (unknown),
     only `slower` can be concluded. The rule for several metrics is ours.

@@ -171,9 +171,10 @@ def read_sessions(record: FilePath, table: FilePath) -> tuple[Json, list[PairsSe
 
 
 def find_other_state(session: PairsSession, verdict: Json) -> tuple[str, str, object, object] | None:
-    """Return (side, field, value in the session, value in the verdict) of the first that differs, else None.
+    """Return the state that measured pairs met and the verdict did not: (side, field, its value, the verdict's value).
 
-    Where a policy lets two cells meet that were measured in two states of the machine, a session can be in one only.
+    It is the first that differs; None if none does. Where a policy lets two cells meet that were measured in two
+    states of the machine, a session can be in one only.
     """
     both = [verdict[side]["state"] for side in _SIDES]
     for side, found in session.state.items():

@@ -16,10 +16,11 @@ _MACHINE_REMEDY = "measure the cell on the machine that runs the loop"
 
 
 def put_beside(observed: Json, result: Json) -> Json:
-    """Return {verdict: not-comparable, reasons, observed, benchmark, inference_ms} of an observed run and a result.
+    """Put an observed run beside a benchmark run: {verdict, reasons, observed, benchmark, inference_ms}.
 
-    The first reason is always their kind. `inference_ms`: the medians of the loop's inference stage and of the
-    benchmark, None where there is none; they stand beside each other to be seen, and nothing follows from them.
+    The verdict is `not-comparable`, and the first reason is always their kind. `inference_ms`: the medians of the
+    loop's inference stage and of the benchmark, None where there is none; they stand beside each other to be seen, and
+    nothing follows from them.
     """
     reasons: list[FieldReason] = [_differ("kind", "observed", "benchmark", _KIND_REMEDY)]
     artifact = observed["loop"]["artifact"]

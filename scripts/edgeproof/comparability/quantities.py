@@ -18,7 +18,7 @@ from edgeproof.core.summary import PERCENTILES
 from edgeproof.runs.result_parts import take_counted
 from edgeproof.runs.sessions import Samples
 
-from .agreement_quantities import find_accuracy_change, find_agreement
+from .agreement_quantities import find_agreement, find_paired_accuracy
 from .criterion_terms import OFFERED, WATCHED, Criterion, Quantity, absent, confidence_of, in_unit
 
 COLD_PROCESSES = 20  # fresh processes that a figure about cold starts needs
@@ -66,7 +66,7 @@ def find_in_comparison(criterion: Criterion, report: Json) -> Quantity:
     interval of its pairs; or right minus left in accuracy, of two models.
     """
     if criterion["metric"] == "accuracy_difference":
-        return find_accuracy_change(criterion, report)
+        return find_paired_accuracy(criterion, report)
     energy, source = report.get("energy"), "the comparison's pairs"
     if energy is None:
         return absent(source, "the comparison did not ask for energy (`energy: true`)")

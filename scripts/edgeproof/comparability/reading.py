@@ -24,7 +24,7 @@ from .side_files import folder_of_run
 @recomputed_once("comparison")
 @reading_once()
 def read_comparison(path: FilePath) -> Json:
-    """Return the report of a comparison, recomputed from `verdict.json`, `pairs.csv` and `pairs.json` beside it.
+    """Read the report of a comparison, recomputed from `verdict.json`, `pairs.csv` and `pairs.json` beside it.
 
     UserError names the file and the first value that does not follow: an effect without its pairs, a verdict or an
     interval that was changed, pairs of another comparison. The samples of every pair are read again. `read_verdict`
@@ -87,7 +87,7 @@ def read_verdict(path: FilePath, policy: Json | None = None) -> Json:
 
 
 def read_side(report: Json, side: str, path: FilePath) -> Json:
-    """Return the result of one side of a report; UserError if the report is about another one."""
+    """Read the result of one side of a comparison's report; UserError if the report is about another one."""
     result = read_result(path)
     if sha256_file(path) != report["digests"][f"{side}_result"]:
         raise UserError(f"{path}: its sha256 is not digests.{side}_result of {report['comparison']}; run it again")

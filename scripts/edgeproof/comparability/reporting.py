@@ -59,7 +59,7 @@ def report_comparison(
 def build_report(
     verdict_path: FilePath, table: FilePath, record: FilePath, noise_paths: Sequence[FilePath] = ()
 ) -> Json:
-    """Return the report document.
+    """Return the report document of a comparison.
 
     `noise_paths`: noise.json of the calibrated cells. The design stands in the record, fixed before the first pair.
     `effect` (ratio right / left, delta in %) is null unless pairs were measured; `between_sessions` takes its place for

@@ -28,7 +28,7 @@ _JUDGED = ("energy_j", "net_energy_j", "power_mean_w")
 
 
 def read_resources(result: Json) -> Json | None:
-    """Return {quantity: {value, low, high, of, reason}} of a result; None where it has no telemetry.
+    """Return the resources of a result, {quantity: {value, low, high, of, reason}}; None where it has no telemetry.
 
     `low`, `high`: with the error budget, None for a reading without one. `of`: what it is the figure of, such as the
     boundary and the rails of a power.
@@ -47,12 +47,11 @@ def read_resources(result: Json) -> Json | None:
 
 
 def compare_resources(left: Json | None, right: Json | None, per_call: Mapping[str, int]) -> list[Json]:
-    """Return a line per quantity that at least one side has: {quantity, left, right, delta_pct, low_pct, high_pct,
-    verdict, of, reason}.
+    """Return a line per quantity of the resources that at least one of two runs has.
 
-    `per_call`: items of a call on each side, by which energies are divided. `verdict`: `lower` or `higher` (the right
-    side), `undecided`, `shown` for readings, `not-comparable` where the two are figures of different things, `unknown`
-    where a side has none.
+    A line is {quantity, left, right, delta_pct, low_pct, high_pct, verdict, of, reason}. `per_call`: items of a call on
+    each side, by which energies are divided. `verdict`: `lower` or `higher` (the right side), `undecided`, `shown` for
+    readings, `not-comparable` where the two are figures of different things, `unknown` where a side has none.
     """
     if left is None and right is None:
         return []

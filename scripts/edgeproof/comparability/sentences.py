@@ -80,7 +80,7 @@ def _describe_difference(report: Json) -> str:
 
 
 def describe_comparable(report: Json) -> str:
-    """Return whether a comparison's sides may be compared, in words: "comparable; precision is what you study"."""
+    """Return a sentence on whether a comparison's sides are comparable: "comparable; precision is what you study"."""
     if report["comparable"] != "conditional":
         return _COMPARABLE[report["comparable"]]
     studied = [name_study(reason["field"]) for reason in report["reasons"]]

@@ -38,7 +38,7 @@ class Judged:
 
 
 def judge(pairs: Sequence[Pair], design: Design) -> Judged:
-    """Return the verdict of pairs in order of start; at least one pair is needed."""
+    """Return the verdict of a sequence of pairs, in order of start; at least one pair is needed."""
     logs = np.array([pair.log_ratio for pair in pairs])
     levels = (_levels([pair.left for pair in pairs]), _levels([pair.right for pair in pairs]))
     interference = find_interference(pairs)

@@ -11,7 +11,7 @@ from edgeproof.runs.results import read_result
 
 
 def read_judged_result(side: Json) -> Json:
-    """Return the result that a side of a verdict is about; UserError if it was measured again since."""
+    """Read the result file of a comparison's side, as it was judged; UserError if it was measured again since."""
     path = f"{folder_of_run(side['cell'])}/result.json"
     if sha256_file(path) != side["result_sha256"]:
         raise UserError(f"{path}: its sha256 is not the one judged; run the workflow again")
@@ -19,7 +19,7 @@ def read_judged_result(side: Json) -> Json:
 
 
 def read_parity(result: Json, path: FilePath) -> Json:
-    """Return the parity of a result's artifact; UserError if it is about another artifact."""
+    """Read the parity file of a comparison's side; UserError if it is about another artifact than the result."""
     parity: Json = read_parity_record(path)
     for name in ("manifest", "artifact"):
         if parity[f"{name}_sha256"] != result["digests"][name]:
@@ -37,5 +37,5 @@ def folder_of_run(cell: Mapping[str, str]) -> str:
 
 
 def folder_of_artifact(cell: Mapping[str, str]) -> str:
-    """Return the folder of an artifact whose parity the comparability room reads; `cell` as for `folder_of_run`."""
+    """Return the folder of a side's artifact, where its parity file lies; `cell` as for `folder_of_run`."""
     return artifact_folder(cell["model"], cell["preset"], cell["builder"], cell["precision"])

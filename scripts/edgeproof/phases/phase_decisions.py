@@ -20,7 +20,7 @@ from edgeproof.core.layout import Cell, run_folder
 from edgeproof.core.reader import reading_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.seals import REMEDY, require_sealed, seal
-from edgeproof.runs.carried_sessions import list_brought
+from edgeproof.runs.carried_sessions import list_carried
 from edgeproof.runs.raw_samples import list_processes, path_beside, read_samples
 from edgeproof.runs.results import NOT_BROUGHT, read_result
 
@@ -242,7 +242,7 @@ def _describe(candidate: _Candidate, candidates: Sequence[_Candidate], request: 
         "lighter": _is_lighter(candidate, sdk) if converted and sdk else None,
         "lines": [_show_flips(candidate, line, candidates, request) for line in candidate.lines],
         "provenance": result["provenance"],
-        "brought": list_brought(run_folder(candidate.cell)),
+        "brought": list_carried(run_folder(candidate.cell)),
     }
 
 

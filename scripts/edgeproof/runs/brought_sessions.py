@@ -42,7 +42,7 @@ class BroughtSession(NamedTuple):
 
 
 def examine_session(place: Path, spec: Json, key: Json, machine: Json, archive: FilePath) -> BroughtSession:
-    """Return the session in an unpacked archive; UserError, about the archive, for one that makes no result.
+    """Return the session that was brought in an unpacked archive; UserError, about the archive, if it makes no result.
 
     `spec`, `key`: of the kit. `machine`: who measured, as the archive says.
     """
@@ -57,7 +57,7 @@ def examine_session(place: Path, spec: Json, key: Json, machine: Json, archive: 
 
 
 def is_same_session(one: Session, other: Session) -> bool:
-    """Tell whether two sessions are one, however it was packed: the same record, or the same times in a process.
+    """Tell whether two brought sessions are one, however it was packed: the same record, or equal times of a process.
 
     Simulated times follow from a seed, so those may well be equal.
     """

@@ -106,7 +106,7 @@ def take_session(folder: FilePath, archive: FilePath, carrier: Carrier) -> Attem
             return attempt.complete(**facts, brought=brought)
 
 
-def list_brought(folder: FilePath) -> list[Json]:
+def list_carried(folder: FilePath) -> list[Json]:
     """Return {attempt, sha256, operator, instrument, date, …} of every carried session that a run has."""
     attempts = [attempt for attempt in list_attempts(folder) if attempt.record["facts"].get("brought")]
     return [{"attempt": attempt.folder.name, **attempt.record["facts"]["brought"]} for attempt in attempts]

@@ -14,12 +14,12 @@ _RPI_SINCE_BOOT = 0xF0000
 
 
 def describe_state(before: Json, runtime_version: str | None) -> Json:
-    """Return the state of machine and runtime during a measurement; `before`: the agent's first snapshot."""
+    """Return a measurement's conditions, the state of machine and runtime. `before`: the agent's first snapshot."""
     return {"runtime_version": runtime_version, **{name: before.get(name) for name in _STATE}}
 
 
 def state_of(result: Json) -> Json:
-    """Return the state in which a result was measured; its values are None if nothing was measured."""
+    """Return the conditions (the state) in which a result was measured; values are None if nothing was measured."""
     runtime: Json = result["runtime"] or {}
     return describe_state(first_snapshot(result), runtime.get("version"))
 

@@ -26,7 +26,7 @@ def say_changes(drift: Json | None) -> list[str]:
 
 
 def list_changed_sessions(result: Json) -> list[Json]:
-    """Return {session, after_s, before_s, ratio} of each change within a session of a result, sessions from 1."""
+    """Return the drift within a result's sessions (from 1): {session, after_s, before_s, ratio} of each change."""
     return [
         {"session": number, **change}
         for number, session in enumerate(result["sessions"], 1)
@@ -36,7 +36,7 @@ def list_changed_sessions(result: Json) -> list[Json]:
 
 
 def say_changed_sessions(side: str, changes: Sequence[Json]) -> list[str]:
-    """Return each recorded change of speed as a clause with its session: "in session 2 of the left side the …"."""
+    """Return each change of a drift record as a clause with its session: "in session 2 of the left side the …"."""
     return [f"in session {change['session']} of the {side} side {_say_change(change)}" for change in changes]
 
 

@@ -60,7 +60,7 @@ class Benchmark(NamedTuple):
 
 
 def read_benchmark(config_path: Path, target_path: Path) -> Benchmark:
-    """Return what EdgeEnv's two files say; UserError names file, key and value of a mistake."""
+    """Return what EdgeEnv's two files say of a benchmark; UserError names file, key and value of a mistake."""
     config, target = read_yaml(config_path, "edgeenv-benchmark"), read_yaml(target_path, "edgeenv-target")
     try:
         words = shlex.split(config["command"])
@@ -78,7 +78,7 @@ def read_benchmark(config_path: Path, target_path: Path) -> Benchmark:
 
 
 def compose_variables(benchmark: Benchmark) -> dict[str, str]:
-    """Return the variables of EdgeEnv's contract for a benchmark's command; `extra_env` cannot override EDGEENV_*."""
+    """Return the variables that EdgeEnv's files give a benchmark's command; `extra_env` cannot override EDGEENV_*."""
     config = benchmark.config
     contract = {f"EDGEENV_{name}": _as_text(config[key]) for name, key in _VARIABLES.items()}
     return {**config.get("extra_env", {}), **contract, "EDGEENV_TARGET_NAME": benchmark.target["target_name"]}
@@ -98,8 +98,8 @@ def hash_missing_model(path: str) -> str:
     return sha256_bytes(f"missing-model-path:{path}".encode())
 
 
-def simulate_output(benchmark: Benchmark) -> bytes:
-    """Return what EdgeEnv's fake target prints for a benchmark: figures that follow from its configuration file alone.
+def simulate_fake_target(benchmark: Benchmark) -> bytes:
+    """Return what EdgeEnv's fake target prints for a benchmark: figures that follow from EdgeEnv's files alone.
 
     The contract gives their formulas and the seed's four parts, not how the parts are joined: the place of the mean
     between 12 and 13 ms may therefore differ from EdgeEnv's.

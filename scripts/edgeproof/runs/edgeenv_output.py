@@ -32,7 +32,7 @@ class Printed(NamedTuple):
 
 
 def parse_output(output: bytes) -> Printed:
-    """Return what the standard output of a command says; MalformedOutput names what is wrong with it."""
+    """Return what a command's output says under EdgeEnv's contract; MalformedOutput names what is wrong with it."""
     lines = output.decode("utf-8", "replace").splitlines()
     found = _last(lines, METRICS_LINE)
     if found is None:

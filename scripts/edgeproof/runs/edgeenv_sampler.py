@@ -37,7 +37,10 @@ class CommandWatch:
         self._begin_ns = 0
 
     def start(self) -> None:
-        """Start the sampler and wait as long as the profile says; SamplerFailed if a required one cannot run."""
+        """Start the sampler of an EdgeEnv profile and wait as long as that says.
+
+        SamplerFailed if a required one cannot run.
+        """
         self._folder.mkdir()
         path = self._folder / "spec.json"
         path.write_text(json.dumps({"samplers": [_translate_sampler(self._block)]}))
@@ -60,7 +63,10 @@ class CommandWatch:
         self._begin_ns = time.perf_counter_ns()
 
     def stop(self) -> None:
-        """Stop the sampler and keep what it was; SamplerFailed if it is required and gave no sample."""
+        """Stop the sampler of an EdgeEnv profile and keep what it was.
+
+        SamplerFailed if it is required and gave no sample.
+        """
         end_ns, process, self._process = time.perf_counter_ns(), self._process, None
         if process is None:
             return
@@ -87,7 +93,7 @@ def _translate_sampler(block: Json) -> Json:
 
 
 def read_sampled(folder: Path) -> tuple[Json | None, Json | None]:
-    """Return (resource metrics, {name, samples, reason}) of an attempt's sampler; (None, None) without one.
+    """Return (resource metrics, {name, samples, reason}) of an attempt's EdgeEnv sampler; (None, None) without one.
 
     The metrics are computed from its telemetry inside the command's time; those that it does not give are left out.
     """

@@ -62,7 +62,7 @@ class Budget(NamedTuple):
 
     @property
     def total(self) -> float:
-        """The bound of all errors together."""
+        """The bound of all errors of an energy together, relative."""
         return sum(self)
 
 
@@ -77,7 +77,7 @@ class Energy(NamedTuple):
 
     @property
     def error_j(self) -> float:
-        """The bound of the error, in joules."""
+        """The bound of the error of this energy, in joules."""
         return self.budget.total * self.joules
 
 
@@ -145,7 +145,7 @@ def _find_fault(trace: PowerTrace) -> str | None:
 
 
 def subtract_idle(energy: Energy, seconds: float, before: Energy | None, after: Energy | None) -> tuple[float, float]:
-    """Return what a stretch took beyond idling, and the bound of its error, both in joules.
+    """Return the energy that a stretch took beyond idling, and the bound of its error, both in joules.
 
     Idle power is the mean of both baselines (or the one there is); its error is half their difference, and their own.
     """
@@ -332,5 +332,5 @@ def add_energies(energies: Sequence[Energy]) -> Energy:
 
 
 def describe_budget(budget: Budget) -> dict[str, Any]:
-    """Return an error budget as documents have it, relative."""
+    """Return the error budget of an energy as documents have it, relative."""
     return {**budget._asdict(), "total": budget.total}

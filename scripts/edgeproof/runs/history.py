@@ -53,8 +53,9 @@ class Step(NamedTuple):
 
 
 def read_history(folder: FilePath) -> list[HistoricSession]:
-    """Return every session in a run's store that measured something, in order of start, copies left out; UserError
-    where a file was changed since.
+    """Return a cell's history: every session in its store that measured something, in order of start, copies left out.
+
+    UserError where a file was changed since.
     """
     found = [_read_one(attempt) for attempt in leave_out_copies(list_attempts(folder)) if _is_session(attempt)]
     return sorted((each for each in found if each), key=lambda each: each.started_at_unix_s)

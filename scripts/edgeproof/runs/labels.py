@@ -9,7 +9,7 @@ from .drift_records import say_changes
 
 
 def list_labels(result: Json) -> list[Json]:
-    """Return {label, message} of all that applies, for a result whose samples are summarised.
+    """Return the labels of a result whose samples are summarised: {label, message} of all that applies.
 
     `noisy`: the interval is wider than the protocol's width. `modes`: starts jump between levels. `steal`, `drift`: the
     machine was disturbed, or changed its speed, within a session. `depends_on_inputs`, `random_inputs`: of the samples.

@@ -30,10 +30,11 @@ _MS = 1e6
 def import_recording(
     source: Path, name: str, root: Path, device: tuple[str, Device] | None, deadline_ms: float | None
 ) -> Json:
-    """Copy a recording to `results/observed/NAME/` below `root`, write `observed.json` beside it, and return that.
+    """Make an observed run of a recording: copy it to `results/observed/NAME/` below `root`.
 
-    `device`: name and configuration of the device it is from, None if it is none of the configuration. `deadline_ms`:
-    instead of the recording's own. UserError if the name is taken by another recording, or the board is another one.
+    Write `observed.json` beside the copy, and return that. `device`: name and configuration of the device it is from,
+    None if it is none of the configuration. `deadline_ms`: instead of the recording's own. UserError if the name is
+    taken by another recording, or the board is another one.
     """
     recording = read_recording(source)
     if device:
@@ -71,7 +72,7 @@ def read_observed(path: Path) -> tuple[Json, Recording]:
 
 
 def latencies_ms(recording: Recording) -> npt.NDArray[np.float64]:
-    """Return for every call the time from when its input was there to its end, in ms; NaN for a call that failed."""
+    """Return, for every call of an observed run, the ms from when its input was there to its end; NaN if it failed."""
     spent = (recording.column("end") - recording.column("ready")) / _MS
     return np.where(recording.column("failed") == 0, spent, np.nan)
 

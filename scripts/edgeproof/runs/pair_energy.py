@@ -39,12 +39,12 @@ class PairEnergy(NamedTuple):
 
     @property
     def log_ratio(self) -> float:
-        """log(right / left)."""
+        """The logarithm of the ratio of the pair's energies, right / left."""
         return math.log(self.right.joules / self.left.joules)
 
     @property
     def bound(self) -> float:
-        """The bound of the error of `log_ratio`: the budgets of both sides."""
+        """The bound of the error of `log_ratio`, the pair's energy ratio: the budgets of both sides."""
         return -math.log1p(-self.left.error) - math.log1p(-self.right.error)
 
 

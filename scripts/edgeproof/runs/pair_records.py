@@ -64,7 +64,7 @@ class Window(NamedTuple):
 
 
 def read_pair(folder: Path | str, sha256: str | None = None) -> Pair:
-    """Return the Pair in a folder that the agent has filled; UserError where a file is missing or was changed.
+    """Return the Pair whose record is in a folder that the agent has filled; UserError for a missing or changed file.
 
     `sha256`: of `pair.json` as it was measured; None while the session goes on.
     """
@@ -111,7 +111,7 @@ def list_windows(pair: Pair) -> tuple[list[Window], list[Window]]:
 
 
 def find_block_variance(pair: Pair) -> float | None:
-    """Return the variance of a measured pair's log-ratio from how its blocks differ; None where arms took no turns."""
+    """Return the variance of a pair's log-ratio, from the blocks in its record; None where arms took no turns."""
     raw = _read_raw(pair.folder, pair.sha256)
     if raw.mode != "blocks":
         return None

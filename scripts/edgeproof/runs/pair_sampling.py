@@ -16,10 +16,10 @@ _BLOCK_S, _PAIR_S = 0.01, 5.0  # by default, as in `agent.blocks`
 
 
 def sample_pairs(device: Mapping[str, Any], protocol: MeasuringProtocol) -> Json:
-    """Return what of the agent's spec is another one because the energy of pairs is compared: `samplers`, and either
-    the `protocol` with longer blocks, or `interleaving` and its reason. {} where it is not, or the device has none.
+    """Return what the sampling of pairs changes in the agent's spec where their energy is compared.
 
-    The first of the device's samplers that may give power decides.
+    These are `samplers`, and either the `protocol` with longer blocks, or `interleaving` and its reason; {} if energy
+    is not compared or the device has no samplers. The first of the device's samplers that may give power decides.
     """
     samplers: list[Json] = list(device.get("samplers", []))
     if not protocol.get("energy") or not samplers:

@@ -27,13 +27,13 @@ def require_sequence(sessions: Sequence[PairsSession]) -> None:
 
 
 def find_next_pair(sessions: Sequence[PairsSession]) -> int:
-    """Return the number with which the next session of a sequence begins, whatever of it was removed."""
+    """Return the number with which the next session of a sequence of pairs begins, whatever of it was removed."""
     numbers = [number for session in sessions for number in _list_numbers(session)]
     return max(numbers, default=-1) + 1
 
 
 def require_each_once(sessions: Sequence[PairsSession], document: FilePath) -> None:
-    """Raise UserError if a document of pairs counts a session twice."""
+    """Raise UserError if a document of a sequence of pairs counts a session twice."""
     require_no_copies([session.attempt for session in sessions], document)
 
 

@@ -38,12 +38,12 @@ def read_session_at(folder: str) -> PairsSession:
 
 
 def write_table(path: Path, sessions: Sequence[PairsSession]) -> None:
-    """Write `pairs.csv`: one row per pair in order of the sequence, a view of what the raw times say."""
+    """Write the table of pairs, `pairs.csv`: a row per pair in order of the sequence, a view of what raw times say."""
     atomic_write(path, render_table(sessions))
 
 
 def render_table(sessions: Sequence[PairsSession]) -> str:
-    """Return the text of `pairs.csv`."""
+    """Return the text of the table of pairs, `pairs.csv`."""
     lines, number = [",".join(COLUMNS)], 0
     for order, session in enumerate(sessions, 1):
         for pair in session.pairs:
@@ -54,7 +54,7 @@ def render_table(sessions: Sequence[PairsSession]) -> str:
 
 
 def describe_session(session: PairsSession) -> Json:
-    """Return a session's entry in the table of sessions of documents that have a table of pairs, `pairs.csv`."""
+    """Return a session's entry in a document that has a table of pairs, `pairs.csv`, beside it."""
     record, attempt = session.record, session.attempt
     watched = {"telemetry": record["telemetry"]} if record.get("telemetry") else {}
     return {

@@ -79,22 +79,22 @@ class PairsSession:
 
     @property
     def state(self) -> dict[str, Json]:
-        """The state of machine and runtime that the arms met."""
+        """The state of machine and runtime that the arms of a paired session met."""
         return self.attempt.record["facts"]["state"]
 
     @property
     def asks_energy(self) -> bool:
-        """Whether the energy of its pairs is compared."""
+        """Whether the energy of a paired session's pairs is compared."""
         return bool(self.attempt.record["key"]["parts"].get("timing", {}).get("energy"))
 
     @property
     def provenance(self) -> str:
-        """`measured`, or `simulated` where the arms only pretend to run."""
+        """`measured`, or `simulated` where the arms of a paired session only pretend to run."""
         return self.attempt.record["facts"]["provenance"]
 
     @property
     def throttled(self) -> str | None:
-        """What throttled the board during the session, in words; None when nothing did or nobody can tell."""
+        """What throttled the board during a paired session, in words; None when nothing did or nobody can tell."""
         environment = self.record["environment"]
         if environment["after"] is None:
             return None
@@ -102,7 +102,7 @@ class PairsSession:
 
 
 def list_sessions(folders: Sequence[FilePath], key: Json) -> list[PairsSession]:
-    """Return the complete sessions with this key below any of the folders, in order of start, copies left out.
+    """Return the complete paired sessions with this key below any of the folders, in order of start, copies left out.
 
     Each session says which pair of the sequence it began with, so that a clock that was set back changes no order.
 
@@ -142,7 +142,7 @@ def group_by_machine(sessions: Iterable[PairsSession]) -> dict[str | None, list[
 
 
 def read_session(attempt: Attempt) -> PairsSession:
-    """Return a session of interleaved pairs, computed from its raw times; UserError if a file was changed."""
+    """Return a paired session, its interleaved pairs computed from raw times; UserError if a file was changed."""
     path, facts = attempt.folder / SESSION / RECORD, attempt.record["facts"]
     with naming_remedy(path):
         text = current_reader().read(path)
@@ -162,7 +162,7 @@ def measure_session(
     plan: Json,
     goes_on: Callable[[list[Pair]], bool],
 ) -> PairsSession:
-    """Measure pairs in one session until the budget ends or `goes_on` says no; keep the attempt and return it.
+    """Measure a paired session until the budget ends or `goes_on` says no; keep the attempt and return it.
 
     `arms`: {left, right} with the paths of their artifacts. `plan`: what the agent is told of this session: budget
     {pairs, seconds}, first_pair, interleaving, inputs_count. `goes_on`: asked after every pair, with all pairs of this
@@ -210,7 +210,7 @@ def measure_session(
 
 
 def want_another_pair(_: list[Pair]) -> bool:
-    """Want another pair of a session in any case: a board then measures all of its pairs, whoever listens."""
+    """Want another pair of a paired session in any case: a board then measures all of its pairs, whoever listens."""
     return True
 
 

@@ -43,7 +43,7 @@ class _Rows(NamedTuple):
 
 
 def render_samples(sessions: Iterable[Iterable[Integers]]) -> str:
-    """Return the text of `samples.csv`: per session one int64 array of nanoseconds per process."""
+    """Return the text of `samples.csv`, the raw samples: per session one int64 array of nanoseconds per process."""
     lines = [_HEADER]
     for session, processes in enumerate(sessions):
         for process, samples in enumerate(processes):
@@ -58,8 +58,9 @@ def write_samples(path: FilePath, sessions: Iterable[Iterable[Integers]]) -> Non
 
 @read_once
 def read_samples(path: FilePath) -> list[list[Integers]]:
-    """Return the int64 arrays of `path`, per session one per process; UserError unless all are positive and in
-    order.
+    """Return the raw samples at `path`, int64 arrays, per session one per process.
+
+    UserError unless all are positive and in order.
     """
     data = current_reader().read(path)
     header, _, _ = data[:_LONGEST_HEADER].partition(b"\n")
@@ -93,7 +94,7 @@ def list_processes(sessions: Iterable[Iterable[Integers]]) -> list[Integers]:
 
 
 def path_beside(result_path: FilePath) -> Path:
-    """Return the path of the samples of a result."""
+    """Return the path of the raw samples beside a result."""
     return Path(result_path).with_name("samples.csv")
 
 

@@ -34,7 +34,7 @@ from .edgeenv_files import (
     compose_variables,
     describe_run,
     identify_model_file,
-    simulate_output,
+    simulate_fake_target,
 )
 from .edgeenv_output import MalformedOutput, Printed, parse_output
 from .edgeenv_sampler import CommandWatch, SamplerFailed, read_sampled
@@ -56,7 +56,7 @@ _KINDS: dict[type[Exception], str] = {
 
 
 def report_benchmark(benchmark: Benchmark, root: Path) -> Json:
-    """Run the command once, write `reported.json` of its newest figures, and return that.
+    """Make a reported run: run the command once, write `reported.json` of its newest figures, and return that.
 
     CommandFailed with the reason and the attempt that keeps its output if there are none; an earlier document stays.
     """
@@ -76,7 +76,7 @@ def report_benchmark(benchmark: Benchmark, root: Path) -> Json:
         }
         try:
             if benchmark.target["target_type"] == "fake":
-                (attempt.folder / _STDOUT).write_bytes(simulate_output(benchmark))
+                (attempt.folder / _STDOUT).write_bytes(simulate_fake_target(benchmark))
                 (attempt.folder / _STDERR).write_bytes(b"")
             else:
                 with hold_device(None, label):

@@ -57,7 +57,7 @@ class MeasuredSession(NamedTuple):
 
 
 def describe_device(device: NamedDevice) -> Json:
-    """Return what of a device stands in a result."""
+    """Return the part of `result.json` that describes the device."""
     return {
         "name": device["name"],
         "board": device["board"],
@@ -92,7 +92,7 @@ def _close_axes(shape: Sequence[Any]) -> list[int]:
 
 
 def describe_session(session: MeasuredSession) -> Json:
-    """Return what a result says of a session besides what follows from its samples."""
+    """Return the part of `result.json` that describes a session, besides what follows from its samples."""
     return {
         "attempt": session.attempt,
         "started_at_unix_s": session.record["started_at_unix_s"],
@@ -137,14 +137,15 @@ def count_carried_out(processes: Sequence[ProcessRecord], sessions: int) -> Json
 
 
 def take_counted(samples: Samples, load: Json | None) -> Samples:
-    """Return the samples of a process that its figures are of: all, or under sustained load the settled ones."""
+    """Return the samples that a process's part of a result counts: all, or under sustained load the settled ones."""
     return samples if load is None else samples[len(samples) - load["counted"] :]
 
 
 def describe_load(load: Json | None, samples: Samples, calls: int) -> Json | None:
-    """Return the curve of a process under sustained load with the median of each window; None for a burst.
+    """Return the part of `result.json` on a process's sustained load: its curve; None for a burst.
 
-    `load`: {settled, counted, windows} as the agent has it. `samples`: all of the process, `calls` inferences each.
+    It has the median of each window. `load`: {settled, counted, windows} as the agent has it. `samples`: all of
+    the process, `calls` inferences each.
     """
     if load is None:
         return None
@@ -168,7 +169,7 @@ def check_output(difference: float | None) -> Json:
 
 
 def describe_figures(summary: ProcessSummary) -> Json:
-    """Return what of a process follows from its samples."""
+    """Return the part of `result.json` on a process that follows from its samples."""
     return {
         "samples": summary["sample_count"],
         "median_ms": summary["median_ns"] / _MS,
@@ -179,7 +180,7 @@ def describe_figures(summary: ProcessSummary) -> Json:
 
 
 def describe_process(process: ProcessRecord, summary: Json, load: Json | None) -> Json:
-    """Return a process of a result; `summary`: its entry of `core.summary.summarise_run`."""
+    """Return the part of `result.json` on a process; `summary`: its entry of `core.summary.summarise_run`."""
     return {
         "session": summary["session"],
         "import_ms": process["import_ns"] / _MS,

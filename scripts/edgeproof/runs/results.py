@@ -52,7 +52,7 @@ _TELEMETRY = "the telemetry of its attempts"
 
 
 def build_result(facts: CellFacts, manifest: Mapping[str, Any], sessions: Sequence[MeasuredSession]) -> Json:
-    """Return the result document of a cell.
+    """Return the result document of a cell, `result.json`.
 
     `sessions`: all of its key, in order of start; none if there was no artifact to run.
     """
@@ -250,7 +250,7 @@ def _check_telemetry(result: Json, path: FilePath) -> None:
 
 
 def find_telemetry(session: Json, result_path: FilePath) -> Telemetry:
-    """Return the telemetry on which a session of a result rests; UserError unless it is as it was measured."""
+    """Return the telemetry of a session on which a result rests; UserError unless it is as it was measured."""
     path = path_in_attempt(Path(result_path).with_name(ATTEMPTS) / Path(session["attempt"]).name)
     if not is_file(path):
         raise UserError(f"{path}: is missing; power and energy cannot be computed again, measure the cell again")

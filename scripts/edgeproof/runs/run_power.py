@@ -35,12 +35,12 @@ class WatchedSession(NamedTuple):
 
     @property
     def windows(self) -> list[Window]:
-        """The windows of its processes that are ok, in order."""
+        """The windows of a session's processes that are ok, in order, over which a run's power is taken."""
         return [Window(**window) for window in self.described["windows"]]
 
 
 def describe_windows(processes: Sequence[Mapping[str, Any]]) -> list[Json]:
-    """Return {start_ns, stop_ns, inferences} of the timed loop of every process that is ok."""
+    """Return the windows of a run's power: {start_ns, stop_ns, inferences} of each ok process's timed loop."""
     windows: list[Json] = []
     for process in processes:
         if process["status"] == "ok":

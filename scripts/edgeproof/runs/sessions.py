@@ -221,15 +221,16 @@ def _give_up(attempt: OpenAttempt, label: str, reason: Reason) -> UserError:
 
 @reading_once()
 def adopt_session(attempt: Attempt) -> Session:
-    """Return a session of the store that a result is to rest on; UserError where any file of its attempt is not as it
-    was, since a result follows from more of them than its times.
+    """Return a session of the store that a result is to rest on.
+
+    UserError where any file of its attempt is not as it was, since a result follows from more of them than its times.
     """
     check_files(attempt.folder)
     return read_session(attempt)
 
 
 def read_session(attempt: Attempt) -> Session:
-    """Return a session of the store, its start by our clock; UserError where a file was changed since it was measured.
+    """Return a session of the agent from the store, its start by our clock; UserError where a file was changed since.
 
     A board's own clock may be years off, and comparisons of two devices count days.
     """
@@ -333,7 +334,10 @@ def _start_agent(interpreter: str, spec_path: Path, out: Path, log_path: Path) -
 
 
 def read_failure(out: Path, log: Path, code: int) -> Reason:
-    """Return why the agent gave no verdict; `out`: what it has filled, `log`: what it said, `code`: how it ended."""
+    """Return why a session has no verdict.
+
+    `out`: what the agent has filled, `log`: what it said, `code`: how it ended.
+    """
     try:
         reason = json.loads((out / "failure.json").read_text())
         return {"kind": reason["kind"], "message": reason["message"]}

@@ -17,7 +17,7 @@ Times = npt.NDArray[np.int64]
 
 
 def find_usual_interval(times_ns: Times) -> float:
-    """Return the usual time between two samples in ns, 0 for less than two."""
+    """Return the usual time between two samples in ns, by which silences are found; 0 for less than two."""
     return float(np.quantile(np.diff(times_ns), _USUAL)) if len(times_ns) > 1 else 0.0
 
 

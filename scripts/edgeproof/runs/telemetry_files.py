@@ -24,7 +24,7 @@ class Series(NamedTuple):
     values: npt.NDArray[np.float64]
 
     def within(self, start_ns: int, stop_ns: int) -> "Series":
-        """Return what lies between two times."""
+        """Return what this channel of the telemetry has between two times."""
         inside = (self.times_ns >= start_ns) & (self.times_ns <= stop_ns)
         return Series(self.times_ns[inside], self.values[inside])
 
@@ -68,5 +68,5 @@ def _parse_time(text: str) -> int:
 
 
 def path_in_attempt(attempt: FilePath) -> Path:
-    """Return where a session's telemetry is, given the folder of its attempt."""
+    """Return where a session's telemetry file is, given the folder of its attempt."""
     return Path(attempt) / "session" / FOLDER / FILE

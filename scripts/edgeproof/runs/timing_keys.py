@@ -22,10 +22,13 @@ _TIMING = (
 
 
 def timing_of(protocol: MeasuringProtocol) -> Json:
-    """Return what of a protocol decides how the processes of a pair are timed."""
+    """Return what of a protocol enters keys because it decides the timing of a pair's processes."""
     return {key: value for key, value in protocol.items() if key in _TIMING}
 
 
 def list_unrelated(protocol: Json | MeasuringProtocol) -> tuple[str, ...]:
-    """Return the keys of a device that decide nothing of its pairs: samplers watch them where energy is compared."""
+    """Return the keys of a device that decide nothing of the timing of its pairs.
+
+    Samplers watch the pairs if their energy is compared.
+    """
     return (*UNRELATED, "idle_seconds") if protocol.get("energy") else (*UNRELATED, *_SAMPLING)

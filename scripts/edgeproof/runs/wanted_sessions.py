@@ -19,11 +19,10 @@ AGAIN = "again.json"
 
 
 def find_sessions(folder: FilePath, key: Json, here: str | None = None) -> list[Attempt]:
-    """Return the sessions that a run rests on: the complete attempts of its key that belong together, in order of
-    start.
+    """Return the wanted sessions that a run has and rests on: complete attempts of its key that belong together.
 
-    Those of this machine; without any, those of the machine that measured first. Two machines are never put together.
-    `here`: the id of the machine that the device is, where it is not this one.
+    In order of start: those of this machine; without any, those of the machine that measured first. Two machines are
+    never put together. `here`: the id of the machine that the device is, where it is not this one.
     """
     found = find_attempts(folder, key)
     here = describe_machine()["id"] if here is None else here
@@ -33,7 +32,7 @@ def find_sessions(folder: FilePath, key: Json, here: str | None = None) -> list[
 
 
 def count_missing(folder: FilePath, key: Json, protocol: MeasuringProtocol, here: str | None = None) -> int:
-    """Return how many sessions this machine, or the one named `here`, has still to measure.
+    """Return how many wanted sessions this machine, or the one named `here`, has still to measure.
 
     The protocol's number may be met elsewhere, and over there wholly: nothing is measured again because results were
     copied. What `edgeproof runs again` asked for is of this machine.
@@ -55,7 +54,7 @@ def count_asked(folder: FilePath, key: Json, here: str | None = None) -> int:
 
 
 def ask_for_another(folder: FilePath, key: Json, here: str | None = None) -> int:
-    """Ask for one more session of a machine (see above) than it has, and return how many that makes."""
+    """Leave the wish for one more session of a machine (see above) than it has, and return how many that makes."""
     here = describe_machine()["id"] if here is None else here
     own = [attempt for attempt in find_attempts(folder, key) if attempt.record["machine"]["id"] == here]
     wish = {"schema": "edgeproof.again.v1", "key": key["sha256"], "sessions": len(own) + 1}

@@ -41,7 +41,7 @@ def list_completions(root: Path) -> NameLists:
 
 def _take(options: Namespace, root: Path) -> ExitCode:
     from edgeproof.core.layout import Cell, run_folder  # after the options: a mistake in them needs no numpy
-    from edgeproof.runs.carried_sessions import KIT, Carrier, list_brought, take_session
+    from edgeproof.runs.carried_sessions import KIT, Carrier, list_carried, take_session
 
     archive = Path(options.archive).resolve()
     carrier = Carrier(_require_text(options, "operator"), _require_text(options, "instrument"), _read_day(options.date))
@@ -53,7 +53,7 @@ def _take(options: Namespace, root: Path) -> ExitCode:
         if not (folder / KIT).is_file():
             raise UserError(f"{folder / KIT}: is missing; snakemake writes it for a device with `transport: manual`")
         taken = take_session(folder, archive, carrier)
-        entry = next(item for item in list_brought(folder) if item["attempt"] == taken.folder.name)
+        entry = next(item for item in list_carried(folder) if item["attempt"] == taken.folder.name)
     document = {"cell": "/".join(parts), **entry}
     lines = [f"taken in as {taken.folder}", f"sha256 {entry['sha256']}, {entry['date']}"]
     if told := entry.get("device_date"):

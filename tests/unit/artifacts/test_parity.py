@@ -6,7 +6,7 @@ import pytest
 from edgeproof.artifacts.agreement import parity
 from edgeproof.artifacts.agreement.execution import Inference
 from edgeproof.artifacts.agreement.output_agreement import pair_outputs, summarise_agreement
-from edgeproof.artifacts.agreement.parity_limits import judge_thresholds
+from edgeproof.artifacts.agreement.parity_limits import judge_limits
 from edgeproof.core.errors import UserError
 from edgeproof.core.tensors import read_tensors
 from onnx import TensorProto, helper
@@ -230,5 +230,5 @@ def test_the_worst_output_counts():
 
 @pytest.mark.parametrize(("value", "passed"), [(0.9, True), (0.899, False), (None, None)])
 def test_a_limit_itself_passes(value, passed):
-    (line,) = judge_thresholds({"min_cosine": 0.9}, {"cosine_min": value}, {"cosine_min": "why"})
+    (line,) = judge_limits({"min_cosine": 0.9}, {"cosine_min": value}, {"cosine_min": "why"})
     assert line["passed"] is passed and line["reason"] == (None if value else "why")

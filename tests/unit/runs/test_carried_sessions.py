@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from edgeproof.core.attempts import list_attempts
 from edgeproof.core.errors import UserError
-from edgeproof.runs.carried_sessions import KIT, Carrier, is_carried, list_brought, take_session, write_kit
+from edgeproof.runs.carried_sessions import KIT, Carrier, is_carried, list_carried, take_session, write_kit
 from edgeproof.runs.sessions import SessionSetup, read_session
 
 DEVICE = {"name": "phone", "board": "A phone", "transport": "manual"}
@@ -98,7 +98,7 @@ def test_what_is_brought_back_is_an_attempt_that_says_who_brought_it(folder, tmp
     assert is_carried(DEVICE) and not is_carried({**DEVICE, "transport": "ssh"})
     taken = take_session(folder, pack(tmp_path / "brought.zip", brought), CARRIER)
     assert [len(read_session(taken).samples[slot]) for slot in (0, 1)] == [40, 40]
-    (entry,) = list_brought(folder)
+    (entry,) = list_carried(folder)
     assert (entry["operator"], entry["instrument"], entry["attempt"]) == ("Ann", "the phone's clock", taken.folder.name)
 
 
@@ -196,7 +196,7 @@ def test_a_day_that_is_not_the_one_of_the_device_is_noted(folder, tmp_path, brou
     with pytest.raises(UserError, match="is still to come"):
         take_session(folder, archive, CARRIER._replace(date="3026-01-01"))
     take_session(folder, archive, CARRIER._replace(date="2026-01-02"))
-    (entry,) = list_brought(folder)
+    (entry,) = list_carried(folder)
     assert (entry["date"], entry["device_date"]) == ("2026-01-02", "2096-10-02")
 
 

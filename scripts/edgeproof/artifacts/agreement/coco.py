@@ -22,7 +22,7 @@ class Boxes(NamedTuple):
     classes: np.ndarray
 
     def select(self, mask: np.ndarray) -> "Boxes":
-        """Return the detections that a mask of shape (k,) keeps."""
+        """Return those of an image's detections that a mask of shape (k,) keeps, for COCO's average precision."""
         return Boxes(self.corners[mask], self.scores[mask], self.classes[mask])
 
 
@@ -42,7 +42,7 @@ class AveragePrecision(NamedTuple):
 
 
 def measure_precision(found: Sequence[Boxes], truths: Sequence[Truth]) -> AveragePrecision:
-    """Return the average precision of the detections of every image against its labels."""
+    """Return the average precision, as COCO defines it, of the detections of every image against its labels."""
     classes = sorted({int(item) for truth in truths for item in truth.classes})
     tables = [_measure_class(found, truths, item) for item in classes]
     kept = [table for table in tables if table is not None]

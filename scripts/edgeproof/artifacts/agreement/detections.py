@@ -25,7 +25,7 @@ DEFINITION = (
 
 
 def list_row_outputs(judge: Json | None) -> list[str]:
-    """Return the outputs of a detector that are rows, by how its task is judged; none for other tasks."""
+    """Return a detector's outputs whose rows are detections, by how its task is judged; none for other tasks."""
     options = (judge or {}).get("detection", {})
     if "selected" in options:  # the other two hold every candidate, in its place
         return [options["selected"]]
@@ -97,7 +97,7 @@ def _order_corners(rows: np.ndarray, box_format: str) -> np.ndarray:
 
 
 def read_labels(path: str | Path, options: Json) -> list[Truth]:
-    """Return the labels by which detectors are judged, from a file in COCO's JSON: one entry per image, in its order.
+    """Return the labels by which detections are judged, from a file in COCO's JSON: one entry per image, in its order.
 
     The model's class k is the category in place k of `categories`, or with `class_numbers: category_id` the one with
     that id. UserError if it is not such a file.
@@ -147,7 +147,7 @@ def count_matched_rows(left: Boxes, right: Boxes, iou: float) -> int:
 
 
 def share_matched_rows(left: Sequence[Boxes], right: Sequence[Boxes], options: Json) -> float | None:
-    """Return the share of two models' rows above the score threshold that are the same; None if there is no row.
+    """Return the share of two models' detections (rows above the score threshold) that are the same; None without any.
 
     A matched pair is two rows of one class with the IoU threshold or more.
     """
@@ -160,7 +160,7 @@ def share_matched_rows(left: Sequence[Boxes], right: Sequence[Boxes], options: J
 
 
 def judge_rows(reference: Sequence[Boxes], candidate: Sequence[Boxes], truths: Sequence[Truth], options: Json) -> Json:
-    """Return the `detection` of a parity document: how well both models find what is labelled.
+    """Return the `detection` of a parity document: how well both models' detections find what is labelled.
 
     The interval of the difference in F1 is a paired bootstrap over images.
     """

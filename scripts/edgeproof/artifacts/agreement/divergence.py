@@ -113,7 +113,7 @@ def list_layers(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, str]]:
 
 
 def match_layers(source: onnx.ModelProto, artifact: onnx.ModelProto) -> list[tuple[onnx.NodeProto, str, str]]:
-    """Return the layers to compare: `[(node of the source, its tensor, that tensor in the artifact)]`.
+    """Return the layers to search for a divergence: `[(node of the source, its tensor, the artifact's tensor)]`.
 
     They are in the order of the source's graph. If the artifact quantises a tensor, the dequantised one is used: the
     next layers read it, and the quantiser removes a Relu that the range of its integers makes superfluous.

@@ -26,10 +26,10 @@ _CONFIDENCE = 0.95
 
 
 def judge_scores(script: str, both: tuple[Mapping[str, Entries], Mapping[str, Entries]], inputs: str | Path) -> Json:
-    """Return the `score` of a parity document: the mean scores of both models, and their difference with an interval.
+    """Return the `score` of a parity document: the mean scores that the user's evaluator gives both models.
 
-    `both`: outputs of the source and of the artifact. The interval is that of the paired t-test over samples. UserError
-    if the evaluator fails or gives no finite score per sample.
+    Their difference has the interval of the paired t-test over samples. `both`: outputs of the source and of the
+    artifact. UserError if the evaluator fails or gives no finite score per sample.
     """
     reference, candidate = (_run_evaluator(script, outputs, inputs) for outputs in both)
     if len(reference) != len(candidate):

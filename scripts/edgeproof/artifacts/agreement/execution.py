@@ -43,11 +43,11 @@ class Inference:
 def infer_outputs(
     interpreter: str, arm: Json, artifact: str | Path, inputs: str | Path, limit: int | None = None
 ) -> Inference:
-    """Return the Inference of `artifact` on samples of the npz `inputs` (the first `limit`, or all), one at a time.
+    """Execute `artifact` on samples of the npz `inputs` (the first `limit`, or all); return the Inference.
 
-    `interpreter`: the Python that has the runtime. `arm`: backend, precision and runtime options. If the artifact
-    cannot run, or crashes its process, the Inference has a reason. UserError if there is no verdict: the interpreter or
-    its runtime is missing, or the process was killed.
+    Samples are run one at a time. `interpreter`: the Python that has the runtime. `arm`: backend, precision and runtime
+    options. If the artifact cannot run, or crashes its process, the Inference has a reason. UserError if there is no
+    verdict: the interpreter or its runtime is missing, or the process was killed.
     """
     spec = {"arm": {**arm, "artifact": str(artifact)}, "inputs": str(inputs), "limit": limit}
     with tempfile.TemporaryDirectory(prefix="edgeproof-infer-") as folder:
@@ -70,7 +70,7 @@ def infer_outputs(
 def infer_on_board(
     device: Device, arm: Json, artifact: str | Path, inputs: str | Path, limit: int | None = None
 ) -> Inference:
-    """Return the Inference of `artifact` on samples as `infer_outputs` does, by a board behind ssh."""
+    """Execute `artifact` on samples on a board behind ssh, and return the Inference as `infer_outputs` does."""
     spec = {"label": f"outputs of {artifact}", "arm": {**arm, "artifact": str(artifact)}, "inputs": str(inputs)}
     key = digest_json({"arm": arm, "artifact": sha256_file(artifact), "inputs": sha256_file(inputs), "limit": limit})
     job = BoardJob("infer", spec["label"], key, Path(artifact).parent, {**spec, "limit": limit}, _BOARD_S)

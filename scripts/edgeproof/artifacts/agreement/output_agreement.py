@@ -109,7 +109,7 @@ def pair_outputs(expected: Mapping[str, Entries], actual: Mapping[str, Entries])
 
 
 def find_parting(name: str, reference: Entries, candidate: Entries) -> str | None:
-    """Return where the shapes of an output part, with the first such sample and how many there are; None for nowhere.
+    """Return where the shapes of an output that should agree part, and the first such sample; None for nowhere.
 
     How many rows an output has may depend on the sample, as that of a detector does.
     """
@@ -187,7 +187,7 @@ def _is_discrete(entries: Entries) -> bool:
 
 
 def decides_for_class(entries: Entries) -> bool:
-    """Tell whether an output decides for a class: it has one floating-point score per class in every sample.
+    """Tell whether an output decides for a class, on which models can agree: it has one floating-point score per class.
 
     Whether these are the classes of the task is the model's declaration, not a matter of the shape.
     """
@@ -199,7 +199,7 @@ def decides_for_class(entries: Entries) -> bool:
 
 
 def agree_with_labels(entries: Entries, labels: np.ndarray) -> np.ndarray:
-    """Return booleans `(n,)`: where an output agrees with the labels, int64 `(n,)`, in the class it decides for."""
+    """Return booleans `(n,)`: the agreement of an output with the labels, int64 `(n,)`, in the class it decides for."""
     return np.array([entry.argmax() == label for entry, label in zip(entries, labels, strict=True)])
 
 

@@ -31,7 +31,7 @@ _BY_LIMITS = ("threshold_missed", "metrics_unknown")  # kinds of reasons that fo
 def compose_parity_key(
     document: Json, built: Json, interpreter: str, toolchains: list[str], judge: Json | None = None
 ) -> Json:
-    """Return the key of a comparison of outputs (parity), {sha256, parts}, by which it is found again.
+    """Return the key of an attempt at parity, {sha256, parts}, by which a comparison of outputs is found again.
 
     `document`: the parity document so far, with its digests, evaluation set and arm. `built`: the manifest.
     `interpreter`: the Python that runs the artifact. `toolchains`: records of the environments that take part.
@@ -59,7 +59,7 @@ def compose_parity_key(
 
 
 def find_comparison(parity: str | Path, key: Json) -> Attempt | None:
-    """Return the first kept attempt at a parity comparison with this key whose files are unchanged.
+    """Return the first kept parity attempt with this key whose files are unchanged: a comparison that was made before.
 
     Others are named on stderr. `parity`: where its parity.json belongs.
     """
@@ -78,7 +78,7 @@ def find_comparison(parity: str | Path, key: Json) -> Attempt | None:
 def reuse_comparison(
     attempt: Attempt, today: Json, thresholds: dict[str, float], parity: str | Path, reference: str | Path
 ) -> None:
-    """Put a kept parity comparison into place: byte for byte, or judged again where limits or names of files differ.
+    """Put a kept parity attempt into place: byte for byte, or judged again where limits or names of files differ.
 
     `today`: what a new document would say beside what was measured: cell, manifest, evaluation and command.
     """

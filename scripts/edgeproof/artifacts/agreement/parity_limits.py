@@ -28,7 +28,7 @@ _LIMITS_OF_TASKS = {"min_top1_agreement": "classification"}  # limits that a pre
 
 
 def judge_document(document: Json, thresholds: dict[str, float]) -> None:
-    """Enter the judged limits of a preset into a document with metrics, and the status if it follows from them.
+    """Enter a preset's judged parity limits into a document with metrics, and the status if it follows from them.
 
     Limits for another task than the model's are left out; all others are asked for.
     """
@@ -44,7 +44,7 @@ def judge_document(document: Json, thresholds: dict[str, float]) -> None:
     if document["metrics"]["equal_share"] is not None:
         thresholds = {"min_equal_share": DEFAULT_EQUAL_SHARE} | thresholds
     thresholds = _limit_outputs_without_angle(thresholds, document["outputs"])
-    document["thresholds"] = judge_thresholds(thresholds, document["metrics"], document["absent"])
+    document["thresholds"] = judge_limits(thresholds, document["metrics"], document["absent"])
     _conclude(document)
     if "divergence" not in document:
         return
@@ -74,10 +74,8 @@ def _limit_outputs_without_angle(thresholds: dict[str, float], outputs: list[Jso
     return limits
 
 
-def judge_thresholds(
-    thresholds: dict[str, float], metrics: dict[str, float | None], absent: dict[str, str]
-) -> list[Json]:
-    """Return the limits of a preset as judged lines: name, metric, value, limit, passed, reason.
+def judge_limits(thresholds: dict[str, float], metrics: dict[str, float | None], absent: dict[str, str]) -> list[Json]:
+    """Return the parity limits of a preset as judged lines: name, metric, value, limit, passed, reason.
 
     If the metric is not known, `passed` is None and there is a reason: what was not measured has not passed.
     """
@@ -126,7 +124,7 @@ def _describe_missed_limit(line: Json, document: Json) -> str:
 
 
 def advise_matching(operator: str | None) -> str:
-    """Return what a missed limit advises where an operator chooses the rows and their order; "" for other outputs."""
+    """Return what a missed parity limit advises, by the operator that chooses rows and their order; "" without one."""
     if operator is None:
         return ""
     return (

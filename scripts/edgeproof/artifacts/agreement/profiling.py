@@ -47,7 +47,7 @@ _LEVELS = {
 def explain_speed(
     cell: Json, baseline: str | Path, candidate: str | Path, runtime: Json, inputs: str | Path, runs: int = DEFAULT_RUNS
 ) -> Json:
-    """Return the document (`edgeproof.operators.v1`) about where two ONNX files spend their time.
+    """Profile two ONNX files; return the document (`edgeproof.operators.v1`) about where they spend their time.
 
     `cell`: model, preset, builder, precision of the candidate. `baseline`, `candidate`: paths. `runtime`: the preset's
     options, for both. `inputs`: npz; its first sample is run. `runs`: timed runs per arm, once without and once with

@@ -24,10 +24,10 @@ _SEED = 0  # of the bootstrap intervals
 def judge_by_task(
     document: Json, both: tuple[Mapping[str, Entries], Mapping[str, Entries]], inputs: str | Path, judge: Json | None
 ) -> None:
-    """Enter into a parity document how well both models do its task; where that is not known, `absent` says why.
+    """Enter into a parity document the accuracy (or error, mAP, score) of both models in their task.
 
-    `both`: the outputs of the source and of the artifact. `inputs`: the evaluation set, with its labels or targets.
-    `judge`: how the task is judged, if it is no word (see `core.tasks`).
+    Where that is not known, `absent` says why. `both`: the outputs of the source and of the artifact. `inputs`: the
+    evaluation set, with its labels or targets. `judge`: how the task is judged, if it is no word (see `core.tasks`).
     """
     pairs = pair_outputs(*both)
     assert not isinstance(pairs, str), "outputs that do not correspond have failed before"

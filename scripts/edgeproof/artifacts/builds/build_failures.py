@@ -37,7 +37,7 @@ class BuildError(Exception):
 
 @contextlib.contextmanager
 def tool_failures(tool: str, model: "onnx.ModelProto") -> Iterator[None]:
-    """Turn what a conversion tool raises in the context into BuildError; UserError and OSError pass through.
+    """Turn a tool's failure in the context, such as a converter's, into BuildError; UserError and OSError pass through.
 
     `model`: is searched for the node that the message names. Temporary folders are removed from the message.
     """
@@ -63,7 +63,7 @@ def classify_failure(text: str) -> str:
 
 
 def locate_failure(text: str, model: "onnx.ModelProto") -> str:
-    """Return ` (node …, operator …, opset …)` of the node that a message names, or as much as it says.
+    """Return ` (node …, operator …, opset …)` of the node that a failure's message names, or as much as it says.
 
     If a message names an operator of which the model has several nodes, it does not say which one it means.
     """
@@ -113,7 +113,7 @@ def explain_failed_build(failure: Json, model: "onnx.ModelProto | None") -> Buil
 
 
 def describe_node(node: "onnx.NodeProto", versions: dict[str, int]) -> str:
-    """Return the node that a build failed at in words; an unnamed node is described by its first output.
+    """Return the node at which a build failed in words; an unnamed node is described by its first output.
 
     `versions`: opset by domain.
     """

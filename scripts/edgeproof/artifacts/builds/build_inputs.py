@@ -16,7 +16,7 @@ _QUANTISED = (  # operators that only a model has which is quantised already
 
 
 def require_usable_source(known: Json) -> None:
-    """Raise BuildError unless artifacts can be built from a model: it is not quantised yet, and takes numbers.
+    """Raise BuildError unless a model can be the input of a build: it is not quantised yet, and takes numbers.
 
     `known`: the model's identity.
     """

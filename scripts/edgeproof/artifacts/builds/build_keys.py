@@ -52,7 +52,7 @@ def compose_build_key(job: BuildJob, device_tools: Json | None = None) -> Json:
 
 
 def compose_saved_model_key(identity: str | Path, toolchain: Json) -> Json:
-    """Return the key of a build of a SavedModel. `toolchain`: the record of the one that converts."""
+    """Return the key of a build that makes a SavedModel. `toolchain`: the record of the one that converts."""
     known = read_job_file(identity)
     parts = {
         "model": known["model"],

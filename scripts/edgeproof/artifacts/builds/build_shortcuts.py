@@ -44,9 +44,9 @@ def _find_input_fault(job: BuildJob) -> Json | None:
 
 
 def adopt_build(job: BuildJob, device_tools: Json | None = None) -> bool:
-    """Put an earlier build with the same key into place, so that no tool runs; return whether there was one.
+    """Take the shortcut of an earlier build with the same key: put it into place, so that no tool runs.
 
-    `device_tools`: of a build on a device, see `compose_build_key`.
+    Return whether there was one. `device_tools`: of a build on a device, see `compose_build_key`.
     """
     if not has_attempts(job.manifest):
         return False

@@ -23,7 +23,7 @@ from .supplied_artifacts import take_supplied
 def build_converted(
     job: BuildJob, converter: Converter, quantise: Callable[..., tuple[Path, dict]] | None = None
 ) -> None:
-    """Build the artifact of a job with the converter of its format, which has been started; write it and its manifest.
+    """Build a job's converted artifact and its manifest with the converter of its format, which has been started.
 
     `quantise`: for formats that are made from an ONNX model in int8; `quantise(source, options, feed, scratch)` returns
     its path and the versions of the tools used. UserError, before anything is written, if options or files are wrong.

@@ -67,10 +67,11 @@ class Converter:
         self.scratch, self.record = scratch, record
 
     def convert(self, spec: Json, source: str | Path | None, log: str | Path, facts: Json) -> Json:
-        """Have `spec` carried out; return the converter's facts with the artifact's `path`. BuildError is its verdict.
+        """Have the converter's process carry out `spec`; return its facts with the artifact's `path`.
 
-        The exit code and the digest of the log are added to `facts`. `source`: the ONNX model, whose nodes a failure
-        may name; None where there is none. `log`: file for its output. UserError if there is no verdict.
+        BuildError is its verdict. The exit code and the digest of the log are added to `facts`. `source`: the ONNX
+        model, whose nodes a failure may name; None where there is none. `log`: file for its output. UserError if there
+        is no verdict.
         """
         out = self.scratch / "out"
         code, text = self._run(json.dumps(spec, default=str))

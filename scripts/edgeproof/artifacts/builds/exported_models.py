@@ -57,7 +57,7 @@ class ExportJob(NamedTuple):
 
 
 def export_model(job: ExportJob, converter: Converter) -> InputFault | None:
-    """Write the ONNX model of a module, SavedModel or TFLite file, and the record of its export.
+    """Export a PyTorch or TensorFlow model (module, SavedModel or TFLite file) to ONNX, and write the record of it.
 
     If there is none, a note takes its place and its fault is returned. An export with the same key is taken from the
     store. `converter`: has been started. UserError if there is no verdict.

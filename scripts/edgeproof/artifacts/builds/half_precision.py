@@ -18,7 +18,7 @@ FP16_MAX = 65504.0  # the largest float16; the converter's own default clips at 
 
 
 def convert_fp16(model: onnx.ModelProto, target: str | Path) -> onnx.ModelProto:
-    """Write `model` to `target` with weights and activations in float16, and return it; its interface keeps its types.
+    """Write `model` in half precision (float16) to `target`, and return it; its interface keeps its types.
 
     Operators that have no float16 kernel, as far as the converter knows, stay float32 between casts. `model` is
     changed.
@@ -39,7 +39,7 @@ def convert_fp16(model: onnx.ModelProto, target: str | Path) -> onnx.ModelProto:
 
 
 def name_nodes(model: onnx.ModelProto) -> None:
-    """Give every node of a model a unique name: the float16 converter names casts after the nodes that they feed."""
+    """Give every node a unique name, for half precision: the converter names casts after the nodes that they feed."""
     taken = set()
     for index, node in enumerate(iterate_nodes(model.graph.node)):
         name = node.name or f"{node.op_type}_{index}"

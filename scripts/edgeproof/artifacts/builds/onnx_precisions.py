@@ -34,7 +34,7 @@ def convert_onnx(
     calibration: Feed | None,
     scratch: Path,
 ) -> tuple[onnx.ModelProto, list[str]]:
-    """Write the ONNX file `source` as `precision` to `target`; return the artifact and the warnings of the tools.
+    """Write the ONNX file `source` in another precision to `target`; return the artifact and the tools' warnings.
 
     No version is above the `max_opset` and `max_ir_version` of the preset's build `options`. `model`: `source` as
     loaded; it is changed. `calibration`: for int8. `scratch`: an empty folder for intermediate files. BuildError if the

@@ -35,7 +35,7 @@ _BY_CHANNEL = ("QuantizeLinear", "DequantizeLinear")  # from opset 13 on
 
 
 def lower_versions(model: onnx.ModelProto, most_opset: int | None, most_ir: int | None) -> onnx.ModelProto:
-    """Return a model with an operator set and an IR version of at most these; `model` may be changed.
+    """Return an ONNX model whose versions, of operator set and IR, are at most these; `model` may be changed.
 
     None: no limit. BuildError names the node for which the older operator set has no equivalent.
     """
@@ -51,7 +51,7 @@ def lower_versions(model: onnx.ModelProto, most_opset: int | None, most_ir: int 
 
 
 def is_within(model: onnx.ModelProto, most_opset: int | None, most_ir: int | None) -> bool:
-    """Tell whether a model's operator set and IR version are at most these. None: no limit."""
+    """Tell whether an ONNX model's versions, of operator set and IR, are at most these. None: no limit."""
     opset = read_opset_versions(model.opset_import).get("ai.onnx", 0)
     return (most_opset is None or opset <= most_opset) and (most_ir is None or model.ir_version <= most_ir)
 

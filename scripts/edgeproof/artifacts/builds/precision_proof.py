@@ -38,9 +38,10 @@ def judge_counts(claimed: str, weights: Json, values: dict[str, int], operators:
 
 
 def require_precision(proof: Json, quantisers: Mapping[str, str] = QUANTISERS) -> None:
-    """Raise BuildError unless half of the elements have the claimed type and activations are quantised if claimed.
+    """Raise BuildError unless the proof shows that half of the elements have the precision that is claimed.
 
-    `quantisers`: per precision, an operator (or part of its name) that only occurs where activations are quantised.
+    Activations must be quantised if that is claimed. `quantisers`: per precision, an operator (or part of its name)
+    that only occurs where activations are quantised.
     """
     share, claimed = proof["share"], proof["claimed"]
     if share is None and claimed != "fp32":

@@ -33,7 +33,7 @@ class Table(Protocol):
     """The operator table of a target."""
 
     def explain(self, node: onnx.NodeProto, opset: int, dtypes: dict[str, str]) -> str | None:
-        """Return why the target cannot run a node, None if it can."""
+        """Return why a pre-flight's target cannot run a node, None if it can."""
         ...
 
 
@@ -63,7 +63,7 @@ class OperatorTable:
     operators: dict[str, Callable[[onnx.NodeProto, int, dict[str, str]], str | None] | None]
 
     def explain(self, node: onnx.NodeProto, opset: int, dtypes: dict[str, str]) -> str | None:
-        """Return why the target cannot run a node, None if it can. `dtypes`: numpy's names by tensor."""
+        """Return why a pre-flight's target cannot run a node, None if it can. `dtypes`: numpy's names by tensor."""
         name = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
         if name not in self.operators:
             return f"{self.target} has no such operator"
@@ -83,7 +83,7 @@ class OnnxRuntimeTable:
                 self._kernels.setdefault((kernel.domain, kernel.op_name), []).append(kernel)
 
     def explain(self, node: onnx.NodeProto, opset: int, dtypes: dict[str, str]) -> str | None:
-        """Return why ONNX Runtime cannot run a node, None if it can. `dtypes`: numpy's names by tensor."""
+        """Return why ONNX Runtime cannot run a node (pre-flight), None if it can. `dtypes`: numpy's names by tensor."""
         domain = "" if node.domain == "ai.onnx" else node.domain
         schema = _find_schema(domain, node.op_type, opset)
         versions = [schema.since_version] if schema else self._versions.get((domain, node.op_type))
@@ -142,7 +142,7 @@ TABLES: dict[str, Callable[[], Table]] = {"onnxruntime": onnxruntime_table}
 
 
 def list_blockers(model: onnx.ModelProto, table: Table) -> list[Blocker]:
-    """Return a Blocker for every node that `table` cannot run, in subgraphs and functions too.
+    """Return a pre-flight's Blocker for every node that `table` cannot run, in subgraphs and functions too.
 
     A call of one of the model's own functions is judged by the nodes of the function.
     """
@@ -167,9 +167,10 @@ def list_blockers(model: onnx.ModelProto, table: Table) -> list[Blocker]:
 
 
 def check_operators(source: str | Path, model: onnx.ModelProto, backend: str) -> list[Blocker]:
-    """Return the Blockers of the ONNX file `source` (loaded as `model`) for a backend; [] for none, or without a table.
+    """Return the Blockers that pre-flight finds in the ONNX file `source` (loaded as `model`) for a backend.
 
-    ONNX Runtime decides about itself: a model that it loads has no blocker, whatever its registry seems to say.
+    [] for none, or without a table. ONNX Runtime decides about itself: a model that it loads has no blocker, whatever
+    its registry seems to say.
     """
     if backend not in TABLES:
         return []
@@ -178,7 +179,7 @@ def check_operators(source: str | Path, model: onnx.ModelProto, backend: str) ->
 
 
 def require_operators(source: str | Path, model: onnx.ModelProto, backend: str) -> None:
-    """Raise BuildError (unsupported_operator) that names the first node which `backend` cannot run."""
+    """Raise BuildError (unsupported_operator) with the first node that `backend` cannot run, as pre-flight says."""
     if blockers := check_operators(source, model, backend):
         rest = f"; {len(blockers) - 1} more nodes cannot be run either" if len(blockers) > 1 else ""
         raise BuildError("unsupported_operator", f"{blockers[0]}{rest}")

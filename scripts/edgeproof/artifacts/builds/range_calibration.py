@@ -72,13 +72,16 @@ class CalibrationStream:
         return math.ceil(math.ceil(self._count / self._batch) / CHUNK) * CHUNK
 
     def set_range(self, start_index: int, end_index: int) -> None:
-        """Continue up to the call `end_index`. Ranges must follow one another, so that the file is read once."""
+        """Let a calibration continue up to the call `end_index`.
+
+        Ranges must follow one another, so that the file is read once.
+        """
         if start_index * self._batch != self._next:
             raise ValueError(f"samples are read in order; {self._next} is next, not {start_index * self._batch}")
         self._end = min(end_index * self._batch, self._count)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        """Return the feed of the next call, `{input name: array}`, None at the end of the range."""
+        """Return the calibration samples of the next call, `{input name: array}`; None at the end of the range."""
         if self._next >= self._end:
             return None
         feeds = []
@@ -126,9 +129,9 @@ class CalibrationStream:
 
 
 def check_calibration(path: str | Path, inputs: list[Json], options: dict[str, Any]) -> Json:
-    """Return the manifest's entry about calibration samples, all of them read; UserError if they do not fit `inputs`.
+    """Return the manifest's entry about the samples of a range calibration, all of them read.
 
-    `options`: `calibration_samples` and `calibration_method` of the preset.
+    UserError if they do not fit `inputs`. `options`: `calibration_samples` and `calibration_method` of the preset.
     """
     samples = options["calibration_samples"]
     with CalibrationStream(path, inputs, samples) as stream:

@@ -24,7 +24,7 @@ _TOLD = ("program.json", "program.txt")
 def run_program_on_board(
     board: Board, job: BuildJob, command: Sequence[str], folder: Path, timeout_s: float
 ) -> tuple[int | None, str]:
-    """Run a builder on a board; return (exit code, output), the code None after `timeout_s`.
+    """Run a builder's program on a remote board; return (exit code, output), the code None after `timeout_s`.
 
     The files of `folder` that the command names are sent, and what the program writes beside them comes back into it.
     A program that ended while the link was lost is taken. UserError where it could not be started.

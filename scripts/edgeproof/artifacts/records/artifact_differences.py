@@ -125,7 +125,7 @@ def _compare_archives(before: str | Path, after: str | Path) -> list[Difference]
 
 
 def describe_different_bytes(left: bytes, right: bytes) -> str:
-    """Return the differences between two members, as bytes, in words: lengths, first place, and number of bytes."""
+    """Return the differences between two artifacts' members, as bytes, in words: lengths, first place, and how many."""
     common = min(len(left), len(right))
     unequal = np.frombuffer(left[:common], "uint8") != np.frombuffer(right[:common], "uint8")
     first = int(unequal.argmax()) if unequal.any() else common

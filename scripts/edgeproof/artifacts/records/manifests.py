@@ -50,7 +50,7 @@ def write_manifest(path: str | Path, document: Json) -> None:
 
 
 def flag_random_ranges(manifest: Json) -> str | None:
-    """Return `calibrated on noise` if, by its manifest, random numbers chose an artifact's int8 ranges; else None.
+    """Return `calibrated on noise` if a manifest says that random numbers chose the int8 ranges; else None.
 
     Such ranges fit other random numbers. What they do to real inputs, only real inputs show.
     """

@@ -11,7 +11,10 @@ _HEX_DIGITS = 40
 
 @functools.cache
 def describe_own_version(root: Path = REPOSITORY) -> dict[str, str]:
-    """Return {version, commit}; without what a copy of the repository does not have (a folder without `.git`)."""
+    """Return edgeproof's own version for a record: {version, commit}.
+
+    What a copy of the repository does not have (a folder without `.git`) is left out.
+    """
     found: dict[str, str] = {}
     project = root / "pyproject.toml"
     if project.is_file():

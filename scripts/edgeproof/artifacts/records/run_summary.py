@@ -14,7 +14,7 @@ from .runtime_summary import compose_build_id
 
 
 def summarise_run(manifest_path: str | Path, cell: Cell, result: Json, target: str | None) -> Json:
-    """Return the summary of the run `result` of `cell`, whose artifact's manifest is at `manifest_path`.
+    """Return Forge's `run_summary.json` of the run `result` of `cell`, whose artifact's manifest is at `manifest_path`.
 
     `target`: the file that it will be written to, or None. UserError if the artifact was changed after its build.
     """

@@ -17,7 +17,7 @@ _CHANNEL_COUNTS = (1, 2, 3, 4)  # the sizes of an axis that may be channels
 
 
 def summarise_artifact(manifest_path: str | Path) -> Json:
-    """Return the summary (`edgeproof.runtime-summary.v1`) of the artifact beside a manifest, after hashing it.
+    """Return the runtime summary (`edgeproof.runtime-summary.v1`) of the artifact beside a manifest, after hashing it.
 
     UserError for a failed build, which has no artifact, and for an input with an open size.
     """

@@ -63,7 +63,7 @@ def validate_manifest(path: str | Path, lenient: bool = False) -> list[Check]:
 
 
 def has_faults(checks: Iterable[Check]) -> bool:
-    """Tell whether validation found something that differs or is missing."""
+    """Tell whether the validation of an artifact's record found something that differs or is missing."""
     return any(check.status in FAULTS for check in checks)
 
 

@@ -28,7 +28,7 @@ class _Recorded(NamedTuple):
 
 
 def find_altered_files(name: str) -> list[str]:
-    """Return the files of a toolchain that are not as their packages recorded them, or are gone; sorted.
+    """Return a toolchain's installed files that are not as their packages recorded them, or are gone; sorted.
 
     Paths are relative to the environment. What is right is remembered beside the environment. The caller must hold it.
     """
@@ -50,13 +50,13 @@ def find_altered_files(name: str) -> list[str]:
 
 
 def describe_altered_files(altered: list[str]) -> str:
-    """Return altered files in words: the first few, and how many more there are."""
+    """Return altered installed files of a toolchain in words: the first few, and how many more there are."""
     more = f" and {len(altered) - _MOST_NAMED} more" if len(altered) > _MOST_NAMED else ""
     return ", ".join(altered[:_MOST_NAMED]) + more
 
 
 def digest_environment(name: str) -> str:
-    """Return one digest of everything that is installed in a toolchain: of the RECORDs of all packages.
+    """Return one digest of all installed files of a toolchain: of the RECORDs of all packages.
 
     Files that Python or uv make on this machine (bytecode, entry points with paths) are not in it.
     """
