@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgeproof.core.configuration import Json
 from edgeproof.core.energy_steps import find_steps
 from edgeproof.core.errors import UserError
-from edgeproof.runs.history import HistoricSession, find_history_steps
+from edgeproof.runs.cell_history import HistoricSession, find_history_steps
 
 _SESSIONS, _PLACE, _STEP, _NEAR = 60, 30, 1.03, 3
 _SIGNIFICANCE = 0.05

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from edgeproof.comparability.sequences import find_interference
+from edgeproof.comparability.pair_verdicts import find_interference
 from edgeproof.core.catalogues import CATALOGUES, read_catalogue
 from edgeproof.core.cells import Cells
 from edgeproof.core.configuration import Arm, Json, MeasuringProtocol, NamedDevice

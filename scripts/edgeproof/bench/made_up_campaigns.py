@@ -13,9 +13,9 @@ from edgeproof.calibration.noise import build_noise
 from edgeproof.comparability.deciding import decide_deployment
 from edgeproof.comparability.judging import Latitude, judge_pair
 from edgeproof.comparability.measured_pairs import why_not
+from edgeproof.comparability.pair_verdicts import describe_design, make_design
 from edgeproof.comparability.regression import judge_regression
 from edgeproof.comparability.reporting import build_report
-from edgeproof.comparability.sequences import describe_design, make_design
 from edgeproof.core.campaign import DEFAULT_CRITERIA, DEFAULT_MARGIN, DEFAULT_REGRESSIONS
 from edgeproof.core.configuration import Json
 from edgeproof.core.dependence import estimate_dependence

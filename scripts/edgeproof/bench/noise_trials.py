@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeproof.comparability.sequences import judge, make_design
+from edgeproof.comparability.pair_verdicts import judge, make_design
 from edgeproof.core.campaign import DEFAULT_MARGIN
 from edgeproof.core.configuration import Arm, Json
 from edgeproof.core.dependence import estimate_dependence

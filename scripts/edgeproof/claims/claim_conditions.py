@@ -6,13 +6,13 @@ values, and names the field.
 
 from collections.abc import Iterator, Mapping
 
-from edgeproof.comparability.fields import read_fields
+from edgeproof.comparability.field_views import read_fields
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.seals import digest_json
 from edgeproof.runs.conditions import first_snapshot
 
-# The fields of a result (see `comparability.fields`) that a number depends on.
+# The fields of a result (see `comparability.field_views`) that a number depends on.
 GROUPS = {
     "model": (
         *("model_hash", "task", "precision", "batch_size", "input_names", "input_shape", "further_input_shapes"),

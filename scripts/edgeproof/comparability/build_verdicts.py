@@ -13,7 +13,7 @@ from edgeproof.core.sequential import Design
 from edgeproof.runs.pair_records import Pair, find_block_variance
 
 from .measured_pairs import count_pairs_per_build
-from .sequences import describe_interference, describe_ratio, divide_by_items, judge
+from .pair_verdicts import describe_interference, describe_ratio, divide_by_items, judge
 
 _REASONS = {"alike": "alike", "width": "builds"}  # of `compare_builds`, as reports name them
 

@@ -168,7 +168,7 @@ def conclude(lines: Sequence[CriterionLine], known: Sequence[Rule]) -> tuple[lis
 
 
 def show_flips(lines: Sequence[CriterionLine], known: Sequence[Rule], decision: str) -> list[DecisionLine]:
-    """Return a decision's lines: each with the decision that any other verdict of this line alone would give."""
+    """Return a deployment decision's lines: each with the decision that any other verdict of this line would give."""
     shown: list[DecisionLine] = []
     for index, line in enumerate(lines):
         outcomes: dict[str, str] = {}
@@ -183,7 +183,10 @@ def show_flips(lines: Sequence[CriterionLine], known: Sequence[Rule], decision: 
 
 
 def rules_of_lines(lines: Sequence[CriterionLine]) -> list[Rule]:
-    """Return the rules of criteria: a required one blocks if it fails, and leaves the decision open if unknown."""
+    """Return a deployment decision's rules of criteria: a required one blocks if it fails.
+
+    It leaves the decision open if it is unknown.
+    """
     rules: list[Rule] = []
     for line in lines:
         figure = "" if line["value"] is None else f" ({line['value']:.6g} {line['unit']}, limit {line['limit']:g})"
@@ -198,7 +201,7 @@ def rules_of_lines(lines: Sequence[CriterionLine]) -> list[Rule]:
 
 
 def rules_of_candidate(result: Json, parity: Json) -> list[Rule]:
-    """Return a decision's rules on the candidate: it must run unthrottled and compute what its source does."""
+    """Return a deployment decision's rules on the candidate: it must run unthrottled and compute as its source does."""
     rules: list[Rule] = []
     status = result["status"]
     if status != "ok":
@@ -215,7 +218,7 @@ def rules_of_candidate(result: Json, parity: Json) -> list[Rule]:
 
 
 def rules_of_comparison(report: Json, regression: Json, accept: Sequence[str] = ("measured",)) -> list[Rule]:
-    """Return a decision's rules on the comparison; `accept`: provenances of a difference that count."""
+    """Return a deployment decision's rules on the comparison; `accept`: provenances of a difference that count."""
     rules: list[Rule] = []
     verdict = report["verdict"]
     if regression["status"] == "regression":
@@ -254,7 +257,7 @@ def rules_of_accuracy(
     direction: str | None,
     cross_precision: bool,
 ) -> list[Rule]:
-    """Return a decision's rules on the loss of accuracy against the fp32 source, or against the other model.
+    """Return a deployment decision's rules on the loss of accuracy against the fp32 source, or the other model.
 
     The band is that of the observed difference, as in Lab; if the interval reaches a worse band, a note says so.
     """

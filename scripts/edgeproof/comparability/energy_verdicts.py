@@ -16,7 +16,7 @@ from edgeproof.core.sequential import Design, judge_sequence
 from edgeproof.runs.pair_energy import PairEnergy, SessionEnergy, read_energy_at
 from edgeproof.runs.paired_sessions import PairsSession
 
-from .sequences import Judged, describe_effect, find_interference
+from .pair_verdicts import Judged, describe_effect, find_interference
 
 _WORDS = {"faster": "lower", "slower": "higher", "equivalent": "equivalent", "undecided": "undecided"}
 _WORST_IN_SIGMAS = 3.1  # of what a budget says

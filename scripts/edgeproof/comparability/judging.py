@@ -11,7 +11,7 @@ from edgeproof.runs.conditions import state_of
 from edgeproof.runs.results import read_result
 from edgeproof.runs.sessions import Reason
 
-from .fields import (
+from .field_views import (
     UNRECORDED,
     VARIES,
     FieldReason,
@@ -51,13 +51,13 @@ _NOTHING = Latitude()
 def judge_comparability(
     left: FieldView, right: FieldView, policy: Mapping[str, Any], latitude: Latitude = _NOTHING
 ) -> Judgement:
-    """Judge whether two field views (`fields.read_fields`, `edgeenv.view_run`) may be compared; return the Judgement.
+    """Judge whether two field views may be compared (`read_fields`, or EdgeEnv's `view_run`); return the Judgement.
 
     `verdict`: `no`, `waived`, `conditional` or `yes`. `mode`: `none` with `no`; `waived` where every field that refuses
     is waived, whose reason then stands in place of the remedy; `same-condition` with `yes`; with `conditional` what is
     compared: `runtime-comparison` (also when the target differs too), `target-comparison`, or
     `<name>-comparison` for the first of `varies` that differs. Source: EdgeEnv's comparability contract, sections 6 and
-    12. The latitude is ours: of what is under study the fields may differ (`fields.list_allowed`). Reasons come in the
+    12. The latitude is ours: of what is under study the fields may differ (`list_allowed`). Reasons come in the
     order of the policy's fields. A field that a view lacks was not recorded, and an unknown value counts as different.
     """
     excluded: list[FieldReason] = []

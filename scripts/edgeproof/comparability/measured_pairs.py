@@ -36,7 +36,7 @@ from edgeproof.runs.paired_sessions import (
 from edgeproof.runs.timing_keys import list_unrelated, timing_of
 
 from .energy_verdicts import judge_energy
-from .sequences import Judged, describe_design, divide_by_items, judge, make_design
+from .pair_verdicts import Judged, describe_design, divide_by_items, judge, make_design
 
 _PAIRS_AT_ONCE = 8  # for energy, where nobody can say how many would decide
 _SIDES = ("left", "right")

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeproof.core.configuration import Json
 
-from .fields import FieldReason
+from .field_views import FieldReason
 
 _KIND_REMEDY = "compare two benchmark runs (edgeproof compare LEFT RIGHT); judge a deadline by the observed run alone"
 _ARTIFACT_REMEDY = "observe with artifact=FILE of that cell, or name the cell whose artifact the loop runs"

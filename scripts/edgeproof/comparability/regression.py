@@ -22,7 +22,7 @@ from edgeproof.core.verified import recomputed_once
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.drift_records import list_changed_sessions, say_changed_sessions
 
-from .edgeenv import BLOCKED, Metrics, ThresholdLine, describe_regression
+from .edgeenv_words import BLOCKED, Metrics, ThresholdLine, describe_regression
 from .judging import Judgement, judge_comparability, read_views
 from .lab import compare_accuracy, name_direction, name_overall, name_tradeoff_risk
 from .reading import read_comparison, read_own_verdict, read_side

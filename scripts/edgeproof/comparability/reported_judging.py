@@ -6,8 +6,8 @@ conditional at best: nobody knows how much they vary.
 
 from edgeproof.core.configuration import Json
 
-from .edgeenv import Metrics, describe_comparability, describe_regression, view_run
-from .fields import FieldReason
+from .edgeenv_words import Metrics, describe_comparability, describe_regression, view_run
+from .field_views import FieldReason
 from .judging import Judgement, judge_comparability
 from .thresholds import conclude_thresholds, find_block, judge_thresholds, select_known
 

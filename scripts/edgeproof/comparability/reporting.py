@@ -22,10 +22,7 @@ from .energy_sentences import describe_energy
 from .energy_verdicts import judge_energy
 from .judging import WAIVED
 from .measured_pairs import find_other_state, items_of, read_sessions
-from .resource_sentences import describe_resources
-from .resources import compare_resources
-from .sentences import describe_comparable, describe_grounds, describe_reason, describe_remedy, describe_verdict
-from .sequences import (
+from .pair_verdicts import (
     describe_design,
     describe_effect,
     describe_interference,
@@ -34,6 +31,9 @@ from .sequences import (
     judge,
     make_design,
 )
+from .resource_sentences import describe_resources
+from .resources import compare_resources
+from .sentences import describe_comparable, describe_grounds, describe_reason, describe_remedy, describe_verdict
 from .side_files import folder_of_artifact, read_judged_result, read_parity
 from .starts_alone import compare_starts
 

@@ -21,7 +21,7 @@ from edgeproof.core.formatting import (
 )
 from edgeproof.runs.drift_records import say_changed_sessions
 
-from .fields import VARIES, name_study
+from .field_views import VARIES, name_study
 from .verdict_texts import INTERLEAVING, REASONS, REMEDIES
 
 _NEAR = 0.1  # log of the ratio

@@ -30,8 +30,9 @@ def read_parity(result: Json, path: FilePath) -> Json:
 
 
 def folder_of_run(cell: Mapping[str, str]) -> str:
-    """Return the folder from which a comparison reads a side's run; `cell`: {model, preset, device, precision,
-    builder}, as documents have it.
+    """Return the folder of a side's run, where its result file lies.
+
+    `cell`: {model, preset, device, precision, builder}, as documents have it.
     """
     return run_folder(Cell(*(cell[field] for field in Cell._fields)))
 

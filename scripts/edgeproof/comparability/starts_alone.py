@@ -15,7 +15,7 @@ from edgeproof.core.configuration import Json
 from edgeproof.core.modes import Floats, Mode, find_unseen_levels
 from edgeproof.runs.pair_records import Pair
 
-from .sequences import Judged
+from .pair_verdicts import Judged
 
 _SIDES = ("left", "right")
 

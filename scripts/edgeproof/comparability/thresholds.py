@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 from edgeproof.core.configuration import Json
 from edgeproof.runs.results import MEASURED
 
-from .edgeenv import BLOCKED, SEVERITIES, Metrics, Outcome, ThresholdLine, delta_pct, name_blocked_mode
+from .edgeenv_words import BLOCKED, SEVERITIES, Metrics, Outcome, ThresholdLine, delta_pct, name_blocked_mode
 from .judging import Judgement
 
 MORE_PAIRS, NO_PAIRS_DECIDE = "measure_more_pairs", "larger_margin_or_quieter_machine"

@@ -11,8 +11,8 @@ from typing import Any
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 
-from .edgeenv import Metrics, delta_pct, describe_regression, view_run
-from .fields import FieldView
+from .edgeenv_words import Metrics, delta_pct, describe_regression, view_run
+from .field_views import FieldView
 from .judging import Judgement, judge_comparability, read_views
 from .regression import AT_TWO_TIMES, read_metrics
 from .thresholds import conclude_thresholds, find_block, judge_thresholds, make_line, select_known

@@ -17,7 +17,7 @@ from edgeproof.core.formatting import format_number, format_percent, format_time
 from edgeproof.core.keys import Difference
 from edgeproof.core.layout import Cell, run_folder
 from edgeproof.core.seals import seal
-from edgeproof.runs.history import describe_history, find_history_steps, read_history
+from edgeproof.runs.cell_history import describe_history, find_history_steps, read_history
 
 _TEMPLATES = Path(__file__).parent
 _WIDTH, _HEIGHT, _AIR = 720.0, 120.0, 12.0  # of a drawing, in pixels
@@ -34,7 +34,7 @@ def write_history(campaign: str, cells: Sequence[Cell], page: FilePath, output: 
 
 
 def render_history(campaign: str, histories: Sequence[Json]) -> str:
-    """Return the page of histories, as `runs.history.describe_history` gives each."""
+    """Return the page of histories, as `runs.cell_history.describe_history` gives each."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from edgeproof.comparability.edgeenv import SEVERITIES
+from edgeproof.comparability.edgeenv_words import SEVERITIES
 from edgeproof.comparability.regression import read_regression
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import sha256_file

@@ -21,12 +21,12 @@ def describe_drift(record: Json | None) -> Json | None:
 
 
 def say_changes(drift: Json | None) -> list[str]:
-    """Return each change of a described drift control in words: "the machine became 25 % slower after 30 to 33 s"."""
+    """Return each change in a drift control's record in words: "the machine became 25 % slower after 30 to 33 s"."""
     return [_say_change(change) for change in drift["changes"]] if drift else []
 
 
 def list_changed_sessions(result: Json) -> list[Json]:
-    """Return the drift within a result's sessions (from 1): {session, after_s, before_s, ratio} of each change."""
+    """Return the drift recorded in a result's sessions (from 1): {session, after_s, before_s, ratio} of each change."""
     return [
         {"session": number, **change}
         for number, session in enumerate(result["sessions"], 1)

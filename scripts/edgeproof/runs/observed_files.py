@@ -31,14 +31,15 @@ class Recording:
     calls: npt.NDArray[np.int64]
 
     def column(self, name: str) -> npt.NDArray[np.int64]:
-        """Return one column of the calls in an observer's recording, by its name in COLUMNS."""
+        """Return one column of the calls in an observed run's file, by its name in COLUMNS."""
         return self.calls[:, COLUMNS.index(name)]
 
 
 def read_recording(path: Path) -> Recording:
-    """Return the recording in an observer's file; UserError if it is none, was altered, or holds times that cannot be.
+    """Return the recording in the file of an observed run.
 
-    A file that ends in the middle of a chunk is that of a process that was killed: what came before it counts.
+    UserError if it is none, was altered, or holds times that cannot be. A file that ends in the middle of a chunk is
+    that of a process that was killed: what came before it counts.
     """
     require_regular(path)
     try:

@@ -72,7 +72,7 @@ def read_pair(folder: Path | str, sha256: str | None = None) -> Pair:
 
 
 def read_pairs(folders: Sequence[Path | str], digests: Sequence[str | None]) -> list[Pair]:
-    """Return the Pair of each folder, as `read_pair` does; faster, since pairs of one shape are computed together."""
+    """Return the Pair of each folder's record, as `read_pair` does; faster, since pairs are computed together."""
     raws = [_read_raw(*each) for each in zip(folders, digests, strict=True)]
     found: list[dict[str, Any]] = [{} for _ in raws]
     alike: dict[Hashable, list[int]] = {}

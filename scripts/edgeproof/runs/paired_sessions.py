@@ -231,8 +231,9 @@ def _rescue_pairs(folder: Path) -> Json | None:
 
 
 def describe_end(folder: Path) -> Json:
-    """Return what an attempt's record says of a session: digests of its record and of its whole pairs, state of the
-    arms, failure.
+    """Return what an attempt's record says at the end of a paired session.
+
+    That is: digests of its record and of its whole pairs, state of the arms, failure.
     """
     path = folder / SESSION / RECORD
     record = json.loads(path.read_text())

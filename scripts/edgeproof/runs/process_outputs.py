@@ -29,7 +29,7 @@ def worst_output_difference(session: Session, reference: Mapping[str, npt.NDArra
 
 
 def require_turns(session: Session) -> None:
-    """Raise UserError unless processes have put out that each took its inputs in turn, as results assume."""
+    """Raise UserError unless the outputs of processes show that each took its inputs in turn, as results assume."""
     for process in session.record["processes"]:
         if process["status"] == "ok":
             path = process_folder(session.folder, process["slot"]) / "inputs.npy"

@@ -52,7 +52,7 @@ def render_samples(sessions: Iterable[Iterable[Integers]]) -> str:
 
 
 def write_samples(path: FilePath, sessions: Iterable[Iterable[Integers]]) -> None:
-    """Write `samples.csv` to `path`; arguments as for `render_samples`."""
+    """Write the raw samples, `samples.csv`, to `path`; arguments as for `render_samples`."""
     atomic_write(path, render_samples(sessions))
 
 

@@ -268,7 +268,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def describe_no_telemetry(reason: str) -> Json:
-    """Return power, energy, temperature and memory of a result that has none, with the reason."""
+    """Return power, energy, temperature and memory of a run without telemetry: nothing, and the reason."""
     power = dict.fromkeys(("mean_w", "peak_w", "idle_w", "boundary", "rails", "kind", "sampler"))
     energy = dict.fromkeys(
         ("value_j", "low_j", "high_j", "net_j", "net_error", "net_reason", "budget", "boundary", "sampler")

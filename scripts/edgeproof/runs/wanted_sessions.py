@@ -54,7 +54,7 @@ def count_asked(folder: FilePath, key: Json, here: str | None = None) -> int:
 
 
 def ask_for_another(folder: FilePath, key: Json, here: str | None = None) -> int:
-    """Leave the wish for one more session of a machine (see above) than it has, and return how many that makes."""
+    """Want one more session of a machine (see above) than it has, and return how many are then wanted."""
     here = describe_machine()["id"] if here is None else here
     own = [attempt for attempt in find_attempts(folder, key) if attempt.record["machine"]["id"] == here]
     wish = {"schema": "edgeproof.again.v1", "key": key["sha256"], "sessions": len(own) + 1}

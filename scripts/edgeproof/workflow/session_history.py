@@ -11,7 +11,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.exit_codes import ExitCode
 from edgeproof.core.formatting import format_percent
 from edgeproof.core.suggestions import suggest_words
-from edgeproof.runs.history import HistoricSession, Step, describe_history, find_history_steps, read_history
+from edgeproof.runs.cell_history import HistoricSession, Step, describe_history, find_history_steps, read_history
 
 from .made_names import list_stores
 

@@ -4,7 +4,7 @@ import copy
 from pathlib import Path
 
 import pytest
-from edgeproof.comparability.edgeenv import (
+from edgeproof.comparability.edgeenv_words import (
     describe_comparability,
     describe_regression,
     name_blocked_mode,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from edgeproof.bench.made_up_campaigns import write_comparison
 from edgeproof.bench.made_up_cells import write_cell
-from edgeproof.comparability.edgeenv import SEVERITIES
+from edgeproof.comparability.edgeenv_words import SEVERITIES
 from edgeproof.comparability.regression import judge_thresholds, read_metrics, read_regression
 from edgeproof.comparability.sentences import describe_remedy
 from edgeproof.core.accuracy import paired_score_interval

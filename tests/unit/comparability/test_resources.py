@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from edgeproof.comparability.fields import read_fields
+from edgeproof.comparability.field_views import read_fields
 from edgeproof.comparability.quantities import RunEvidence, find_in_run
 from edgeproof.comparability.regression import judge_thresholds, read_metrics
 from edgeproof.comparability.resource_sentences import describe_resources

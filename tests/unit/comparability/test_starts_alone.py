@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from edgeproof.comparability.pair_verdicts import judge
 from edgeproof.comparability.reading import read_comparison
 from edgeproof.comparability.sentences import describe_verdict
-from edgeproof.comparability.sequences import judge
 from edgeproof.comparability.starts_alone import compare_starts
 from edgeproof.core.errors import UserError
 from edgeproof.core.formatting import plain

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from edgeproof.comparability.fields import list_allowed, read_fields
+from edgeproof.comparability.field_views import list_allowed, read_fields
 from edgeproof.comparability.judging import Latitude, judge_comparability
-from edgeproof.comparability.sequences import divide_by_items, judge, make_design
+from edgeproof.comparability.pair_verdicts import divide_by_items, judge, make_design
 from edgeproof.core.dependence import estimate_dependence
 from edgeproof.core.pair_values import ProcessValue
 from edgeproof.core.yaml_files import read_yaml

@@ -4,7 +4,7 @@ import copy
 import json
 
 import pytest
-from edgeproof.comparability.fields import read_fields
+from edgeproof.comparability.field_views import read_fields
 from edgeproof.comparability.judging import Latitude, judge_comparability
 from edgeproof.comparability.reading import read_comparison, read_own_verdict
 from edgeproof.comparability.reporting import render_markdown

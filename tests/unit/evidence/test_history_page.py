@@ -11,7 +11,7 @@ from edgeproof.bench.made_up_cells import MACHINE, MadeUpCell, make_session
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import Cell, run_folder
 from edgeproof.evidence.history_page import render_history, write_history
-from edgeproof.runs.history import HistoricSession, describe_history, find_history_steps
+from edgeproof.runs.cell_history import HistoricSession, describe_history, find_history_steps
 
 from .parsed_page import Page
 

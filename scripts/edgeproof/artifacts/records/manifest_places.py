@@ -27,7 +27,7 @@ def find_manifests(where: str | Path) -> list[Path]:
 
 
 def find_manifest_root(manifest_path: str | Path) -> Path:
-    """Return the folder that relative paths in a manifest start from.
+    """Return the place that relative paths in a manifest start from, a folder.
 
     This is the folder that holds `results/artifacts/…`, so that results can be moved or copied; for a manifest that is
     elsewhere it is this repository.
@@ -39,7 +39,7 @@ def find_manifest_root(manifest_path: str | Path) -> Path:
 
 
 def find_config_root(manifest_path: str | Path) -> Path:
-    """Return the folder whose `config/` and `envs/` a manifest is compared with.
+    """Return the place of the `config/` and `envs/` that a manifest is compared with: the folder that has them.
 
     It is that of `find_manifest_root`, if that has a config.
     """

@@ -234,7 +234,7 @@ def _judge_rebuild(built: Json, again: Json, first: Path, second: Path) -> tuple
 
 
 def compare_environments(built: Json, again: Json) -> list[str]:
-    """Return in sentences what was different around an artifact when it was built again: versions, lock, machine."""
+    """Return in sentences what was different around an artifact at its rebuild: versions, lock, machine."""
     found = []
     for what in ("toolchain", "host"):
         for name in sorted({*built[what], *again[what]}):

@@ -41,7 +41,7 @@ class Check:
 
 
 def validate_manifest(path: str | Path, lenient: bool = False) -> list[Check]:
-    """Return the Checks of the manifest at `path` and of every file that it names; one Check if it cannot be read.
+    """Validate the manifest at `path`: return Checks of it and of every file it names; one Check if it cannot be read.
 
     `lenient`: a preset file or lock that changed only where it did not decide the build is a note.
     """

@@ -40,7 +40,7 @@ def open_toolchain(record_path: str | Path) -> Iterator[tuple[str, Json]]:
 
 
 def require_toolchains(record_paths: Iterable[str | Path]) -> None:
-    """Make sure that these toolchains can be used: their environments exist, as with `open_toolchain`."""
+    """Make sure that toolchains are ready for use: their environments exist, as with `open_toolchain`."""
     for path in record_paths:
         with open_toolchain(path):
             pass

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from edgeproof.artifacts.records.parity_records import read_parity_record
 from edgeproof.comparability.accuracy_sentences import describe_accuracy
-from edgeproof.comparability.fields import FieldReason
+from edgeproof.comparability.field_views import FieldReason
 from edgeproof.comparability.measured_pairs import ESTIMATES
 from edgeproof.comparability.reading import read_comparison
 from edgeproof.comparability.sentences import (

@@ -6,7 +6,7 @@ A field that is only known when a side was built or measured is left to the work
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgeproof.comparability.fields import FieldReason, FieldView
+from edgeproof.comparability.field_views import FieldReason, FieldView
 from edgeproof.comparability.judging import Latitude, judge_comparability
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import yaml
 
-from edgeproof.comparability.fields import FieldReason
+from edgeproof.comparability.field_views import FieldReason
 from edgeproof.comparability.judging import Latitude
 from edgeproof.core.campaign_files import CampaignFiles
 from edgeproof.core.campaign_view import describe_campaign

@@ -38,7 +38,7 @@ class Judged:
 
 
 def judge(pairs: Sequence[Pair], design: Design) -> Judged:
-    """Return the verdict of a sequence of pairs, in order of start; at least one pair is needed."""
+    """Return the verdict of pairs in order of start; at least one pair is needed."""
     logs = np.array([pair.log_ratio for pair in pairs])
     levels = (_levels([pair.left for pair in pairs]), _levels([pair.right for pair in pairs]))
     interference = find_interference(pairs)
@@ -48,7 +48,7 @@ def judge(pairs: Sequence[Pair], design: Design) -> Judged:
 
 
 def divide_by_items(pairs: Sequence[Pair], items: Mapping[str, int]) -> list[Pair]:
-    """Return a sequence of pairs with latencies per item, not per call. `items`: {left, right}, items of one call."""
+    """Return pairs, for their verdict, with latencies per item, not per call. `items`: {left, right}, of one call."""
     left, right = items["left"], items["right"]
     if left == right:
         return [*pairs]  # the ratio is the same, and a call is what people time
@@ -64,15 +64,15 @@ def divide_by_items(pairs: Sequence[Pair], items: Mapping[str, int]) -> list[Pai
 
 
 def make_design(margin: float, comparisons: int, dependence: Dependence) -> Design:
-    """Return the design of a comparison's sequence of pairs: its margin, in a campaign of so many comparisons."""
+    """Return the design of the pairs' verdict: the comparison's margin, in a campaign of so many comparisons."""
     return Design(margin=margin, comparisons=comparisons, correlation=dependence.correlation)
 
 
 def find_interference(pairs: Sequence[Pair]) -> Interference | None:
-    """Return the interference in a sequence of pairs: what alternation changes in the right arm more than in the left;
-    None before both ran alone twice.
+    """Return the interference in pairs, for their verdict: what alternation changes more in the right arm.
 
-    A pair has a stretch alone of one arm only, so the two arms' values are of different pairs: Welch's interval.
+    None before both ran alone twice. A pair has a stretch alone of one arm only, so the two arms' values are of
+    different pairs: Welch's interval.
     """
     alone = [[pair.alone[arm] for pair in pairs if arm in pair.alone] for arm in ("left", "right")]
     if min(map(len, alone)) < 2:
@@ -90,7 +90,7 @@ def find_interference(pairs: Sequence[Pair]) -> Interference | None:
 
 
 def describe_effect(judged: Judged) -> Json:
-    """Return the difference that a sequence shows: ratio right / left, its intervals, and what they are made of."""
+    """Return the difference in the verdict of pairs: ratio right / left, its intervals, and what they are made of."""
     found = judged.verdict
     return describe_ratio(found.ratio, found.equivalence) | {
         "wider_low": judged.wider[0] if judged.wider else None,
@@ -104,7 +104,7 @@ def describe_effect(judged: Judged) -> Json:
 
 
 def describe_ratio(ratio: Interval, equivalence: Interval | None) -> Json:
-    """Return what documents say of a sequence's ratio right / left and of its interval for equivalence."""
+    """Return what documents say of the ratio right / left in a verdict of pairs, and of its equivalence interval."""
     return {
         "ratio": ratio.estimate,
         "delta_pct": (ratio.estimate - 1) * 100,
@@ -118,7 +118,7 @@ def describe_ratio(ratio: Interval, equivalence: Interval | None) -> Json:
 
 
 def describe_modes(judged: Judged) -> Json | None:
-    """Return the levels of both arms of a sequence in ms where starts jump between levels, else None."""
+    """Return, from a verdict of pairs, the levels of both arms in ms where starts jump between levels, else None."""
     modes = judged.verdict.modes
     if modes is None or not modes.seen:
         return None
@@ -129,12 +129,12 @@ def describe_modes(judged: Judged) -> Json | None:
 
 
 def describe_interference(judged: Judged) -> Json | None:
-    """Return the interference in a sequence of pairs, with its interval, as logarithms; None where it is not known."""
+    """Return the interference in a verdict of pairs, with its interval, as logarithms; None where it is not known."""
     return asdict(judged.interference) if judged.interference else None
 
 
 def describe_design(design: Design, dependence: Dependence) -> Json:
-    """Return what was fixed for a sequence of pairs before its first pair."""
+    """Return the design of the pairs' verdict as documents have it: what was fixed before the first pair."""
     return {
         "margin": design.margin,
         "comparisons": design.comparisons,

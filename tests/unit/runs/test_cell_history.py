@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from edgeproof.runs.history import HistoricSession, describe_history, find_history_steps
+from edgeproof.runs.cell_history import HistoricSession, describe_history, find_history_steps
 
 PARTS = {"agent": "a", "arms": {"candidate": {"artifact": "x"}}}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from edgeproof.comparability.criteria import read_criteria
-from edgeproof.comparability.replay import (
+from edgeproof.comparability.summary_replay import (
     choose_candidate,
     judge_bare_rule,
     read_summary,

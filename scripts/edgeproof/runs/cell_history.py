@@ -62,7 +62,7 @@ def read_history(folder: FilePath) -> list[HistoricSession]:
 
 
 def find_history_steps(sessions: Sequence[HistoricSession]) -> list[Step]:
-    """Return the steps of a history, in order; none of fewer than six sessions."""
+    """Return the steps of a cell's history, in order; none of fewer than six sessions."""
     if len(sessions) < FEWEST_POINTS:
         return []
     logs = np.log([each.median_ms for each in sessions])
@@ -84,7 +84,7 @@ def find_history_steps(sessions: Sequence[HistoricSession]) -> list[Step]:
 
 
 def describe_history(cell: str, sessions: Sequence[HistoricSession], steps: Sequence[Step]) -> Json:
-    """Return a history as `edgeproof runs history --json` prints it."""
+    """Return a cell's history as `edgeproof runs history --json` prints it."""
     return {
         "cell": cell,
         "sessions": [{key: value for key, value in each._asdict().items() if key != "parts"} for each in sessions],

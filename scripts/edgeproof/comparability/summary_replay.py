@@ -35,7 +35,10 @@ def read_summary(path: FilePath) -> Json:
 
 
 def judge_bare_rule(summary: Json, statistic: str, limit_ms: float) -> str:
-    """Return `pass` or `fail` of "latency below `limit_ms`" on one declared figure; our criteria do not work so."""
+    """Return `pass` or `fail` of "latency below `limit_ms`" on a figure of a bare summary.
+
+    Our criteria do not work so.
+    """
     return "pass" if summary["latency_ms"][statistic] < limit_ms else "fail"
 
 
@@ -78,7 +81,7 @@ def _find_in_summary(criterion: Criterion, summary: Json, candidate: Json) -> Qu
 
 
 def replay_summary(summary: Json, criteria: Criteria, limit_ms: float) -> Json:
-    """Return what the summary decides by bare rules "below `limit_ms`", and by `criteria`.
+    """Replay a bare summary: return what it decides by bare rules "below `limit_ms`", and by `criteria`.
 
     {bare_rules: {statistic: verdict}, separated, candidates: {name: {state, lines}}, decision, gaps}. `gaps`: what
     keeps the decision open, one line each.
@@ -109,18 +112,17 @@ def replay_summary(summary: Json, criteria: Criteria, limit_ms: float) -> Json:
 
 
 def name_state(lines: Sequence[CriterionLine]) -> str:
-    """Return a replay's word for a candidate: it `qualifies` (meets required criteria), `fails` (misses one) or is
-    `open`.
-    """
+    """Return a replay's word for a candidate: it `qualifies` (meets required criteria), `fails` one, or is `open`."""
     verdicts = {line["verdict"] for line in lines if line["required"]}
     return "fails" if "fail" in verdicts else "open" if "unknown" in verdicts else "qualifies"
 
 
 def choose_candidate(states: Mapping[str, str], lighter: Sequence[str] = ()) -> str:
-    """Return a replay's choice among `sdk`, converted candidates and `hybrid`: {name: state} as from `name_state`.
+    """Return the choice of a summary's replay among `sdk`, converted candidates and `hybrid`, by {name: state}.
 
-    `sdk` if it qualifies. If it fails: `convert:<name>` for the first of `lighter` (best first) that qualifies, then
-    `hybrid` if it qualifies, `none_qualifies` if all fail. Otherwise `insufficient_evidence`.
+    States are as from `name_state`. `sdk` if it qualifies. If it fails: `convert:<name>` for the first of `lighter`
+    (best first) that qualifies, then `hybrid` if it qualifies, `none_qualifies` if all fail. Otherwise
+    `insufficient_evidence`.
     """
     converted = [name for name in states if name not in ("sdk", "hybrid")]
     if states.get("sdk") == "qualifies":

@@ -10,7 +10,7 @@ from typing import TypedDict
 from edgeproof.core.configuration import Json
 from edgeproof.runs.edgeenv_files import hash_missing_model
 
-from .fields import FieldView
+from .field_views import FieldView
 from .judging import Judgement
 
 VERDICTS = {"no": "No", "waived": "No", "conditional": "Conditional", "yes": "Yes"}
@@ -84,7 +84,7 @@ _BYTES_PER_MB = 2**20
 
 
 def view_run(run: Json) -> FieldView:
-    """Return the FieldView of an EdgeEnv run (see `fields.read_fields`).
+    """Return the FieldView of an EdgeEnv run, in whose words its fields are (see `field_views.read_fields`).
 
     `run`: EdgeEnv's `result.json`, marker `edgeenv.result.v1`. If EdgeEnv does not find the model, it hashes the path
     instead; `model_bytes` is then False, so that `strict` refuses the run. Fields that EdgeEnv does not record are
@@ -101,7 +101,7 @@ def view_run(run: Json) -> FieldView:
 
 
 def describe_comparability(judgement: Judgement) -> Json:
-    """Return EdgeEnv's {comparable, mode, reasons} of a judgement under the policy edgeenv-v1.
+    """Return a judgement under the policy edgeenv-v1 in EdgeEnv's words: {comparable, mode, reasons}.
 
     EdgeEnv gives one sentence per differing field, without values; if nothing refuses, it lists what is the same.
     """
@@ -135,7 +135,7 @@ def describe_regression(
     lines: Sequence[ThresholdLine],
     metrics: tuple[Metrics, Metrics],
 ) -> Json:
-    """Return a regression report with EdgeEnv's keys and values.
+    """Return a regression report in EdgeEnv's words, with its keys and values.
 
     `run_ids`, `metrics`: (baseline, candidate). `lines`: one per threshold. Without same-condition comparability the
     only evidence is the reasons.
@@ -170,7 +170,7 @@ def describe_regression(
 
 
 def delta_pct(baseline: float | None, candidate: float | None) -> float | None:
-    """Return the change in percent as EdgeEnv rounds it, to 6 decimals; None without a value or for a baseline of 0."""
+    """Return the change in percent as EdgeEnv words it, to 6 decimals; None without a value or for a baseline of 0."""
     if baseline is None or candidate is None or baseline == 0:
         return None
     return round((candidate - baseline) / baseline * 100, 6)

@@ -1,7 +1,7 @@
 """The fields of a result, how a policy compares them, and what to do about a differing one."""
 
 import pytest
-from edgeproof.comparability.fields import REMEDIES, UNRECORDED, describe_difference, normalise, read_fields
+from edgeproof.comparability.field_views import REMEDIES, UNRECORDED, describe_difference, normalise, read_fields
 from edgeproof.comparability.judging import judge_comparability
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.results import read_result

@@ -124,7 +124,7 @@ def read_fields(result: Json) -> FieldView:
 
 
 def list_allowed(left: FieldView, right: FieldView, varies: Iterable[str]) -> set[str]:
-    """Return the fields that may differ between two views because of what a comparison declares as `varies`.
+    """Return the fields that may differ between two field views because of what a comparison declares as `varies`.
 
     With another batch, the first size of every input differs too. Samples follow the shape: two models that take other
     shapes cannot have the same ones.
@@ -143,12 +143,12 @@ def list_allowed(left: FieldView, right: FieldView, varies: Iterable[str]) -> se
 
 
 def name_study(field: str) -> str:
-    """Return what a comparison declares as `varies` for a field to differ: `model` for `model_hash`."""
+    """Return what a comparison declares as `varies` for a field of two views to differ: `model` for `model_hash`."""
     return next((name for name, fields in VARIES.items() if field in fields), field)
 
 
 def normalise(field: str, value: Any, policy: Mapping[str, Any]) -> Any:
-    """Return a field's value in the form in which a policy compares it."""
+    """Return the value of a field in a view in the form in which a policy compares it."""
     if field == "runtime_tags" and policy["tags_are_a_set"]:
         return sorted(set(cast("list[str]", value)))
     if field in _NAMES and policy["normalise_names"] and isinstance(value, str):
@@ -163,7 +163,7 @@ def _without_batch(shape: Any) -> Any:
 
 
 def describe_difference(field: str, left: Any, right: Any) -> FieldReason:
-    """Return a field in which two results differ, with both values and the remedy: the change that makes them equal."""
+    """Return a field in which two results' views differ, with both values and the remedy: the change that evens it."""
     if UNRECORDED in (left, right):
         return {"field": field, "left": left, "right": right, "remedy": f"measure with a tool that records {field}"}
     template = REMEDIES.get(field, _PROTOCOL_REMEDY if field in _PROTOCOL_FIELDS else _DEFAULT_REMEDY)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from edgeproof.bench.made_up_pairs import PairsNoise, write_session
-from edgeproof.comparability.sequences import (
+from edgeproof.comparability.pair_verdicts import (
     WIDER,
     describe_design,
     describe_effect,
