@@ -314,10 +314,7 @@ def build_program_parser() -> CommandParser:
 
 
 def list_completions(root: Path) -> NameLists:
-    """Return for the main program the functions that list the names an argument takes.
-
-    The key is the metavar of any argument of the `edgeproof` command.
-    """
+    """Return for the main program {metavar of any argument of `edgeproof`: function that lists the names it takes}."""
     from edgeproof.adaptation.cli import list_completions as list_adaptation
     from edgeproof.artifacts.cli import list_completions as list_artifacts
     from edgeproof.core.campaign_view import list_campaign_files
