@@ -68,7 +68,7 @@ class AccuracyDifference(TypedDict):
 def decide_deployment(
     report: FilePath, regression: FilePath, result: FilePath, parity: FilePath, criteria: FilePath, output: FilePath
 ) -> None:
-    """Write `decision.json` of a comparison (schema `decision`); all arguments are paths.
+    """Write the deployment decision of a comparison, `decision.json` (schema `decision`); all arguments are paths.
 
     `result`, `parity`: of the right side, the candidate. `criteria`: a file of config/criteria/. UserError if an input
     does not follow from the raw data, or if a criterion has no statistic or no limit.

@@ -34,7 +34,7 @@ Telemetry = dict[tuple[str, str], Series]  # by sampler and channel
 
 @read_once
 def read_telemetry(path: FilePath) -> Telemetry:
-    """Return the series of a telemetry file; UserError where a row is none."""
+    """Return the series in a telemetry file; UserError where a row is none."""
     return parse_telemetry(current_reader().read(path).decode(), path)
 
 
