@@ -69,7 +69,7 @@ class Load(Protocol):
 
 
 def describe_service(load: Load, setting: ServiceSetting) -> Json:
-    """Return {single_stream, closed, capacity, open} of a server, as `service.json` has them.
+    """Return the figures of a service, {single_stream, closed, capacity, open}, as `service.json` has them.
 
     UserError where no answer under load was good: there is nothing to describe then.
     """
@@ -134,7 +134,10 @@ def find_capacity(load: Load, first_rate: float, setting: ServiceSetting) -> Jso
 
 
 def summarise_load(found: Loaded) -> Json:
-    """Return {requests, failed, per_second, latency, server}; intervals are over the stretches."""
+    """Return the figures of one load on a service, {requests, failed, per_second, latency, server}.
+
+    Intervals are over the stretches.
+    """
     figures: Json = {}
     for key, share in QUANTILES.items():
         each = [float(np.quantile(one.latency_ns, share)) / 1e6 for one in found.stretches]

@@ -38,7 +38,7 @@ def propose_values(document: Any, path: Place, node: Json, names: Iterable[str])
 
 
 def put(document: Any, path: Place, value: Any) -> Any:
-    """Return a copy of a document with a value at `path`."""
+    """Return a copy of a document with a changed value, `value`, at `path`."""
     changed = copy.deepcopy(document)
     inner = changed
     for part in path[:-1]:

@@ -52,7 +52,10 @@ class Change(NamedTuple):
 
 
 def build_matrix(campaign_file: Path) -> Json:
-    """Return {row: what it changes}; see `describe_row`. `campaign_file`: documents that set every key."""
+    """Return the staleness matrix, {row: what it changes}; see `describe_row`.
+
+    `campaign_file`: documents that set every key.
+    """
     documents = read_documents(campaign_file)
     before = list_all_jobs(documents)
     rows: Json = {}
@@ -113,7 +116,7 @@ def list_runs(before: Mapping[str, Job], after: dict[str, Job]) -> list[str]:
 
 
 def describe_row(before: Mapping[str, Job], after: dict[str, Job]) -> Json:
-    """Return what a change does.
+    """Return what the change of a row of the staleness matrix does.
 
     `keys`: {rule: {part of the key: number of jobs}}. `runs`: {rule: jobs that run}. `measures`: {rule: jobs that may
     start a session}: what decides the raw data changed, more is asked for, or an artifact, the samples or a plan are
@@ -250,6 +253,6 @@ def _replace_leaves(value: Any, stale: Mapping[str, str]) -> Any:
 
 
 def render_matrix(rows: Json) -> str:
-    """Return the matrix as the file has it: a row a line, so that a difference of two files can be read."""
+    """Return the staleness matrix as the file has it: a row a line, so that a difference of two files can be read."""
     lines = (f"{json.dumps(name)}: {json.dumps(row, sort_keys=True)}" for name, row in rows.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -59,7 +59,7 @@ class Row(NamedTuple):
 
 @cache
 def name_this_machine() -> str | None:
-    """Return the id of the machine whose registry this is; asked once, since there may be very many runs."""
+    """Return the id of this machine for the rows of the registry; asked once, since there may be very many runs."""
     return describe_machine()["id"]
 
 
