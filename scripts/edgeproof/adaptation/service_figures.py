@@ -106,10 +106,11 @@ def _describe_open_loop(load: Load, name: str, arrivals: Arrivals, rate: float, 
 
 
 def find_capacity(load: Load, first_rate: float, setting: ServiceSetting) -> Json:
-    """Return the highest rate found at which the share of requests beyond the budget is at most 1 %, and its error.
+    """Return a service's figure `capacity`: the highest rate found that holds the budget, and its error.
 
-    The search halves the gap between a rate that holds and one that fails. `holds` is a lower, `fails` an upper limit;
-    rates between them are not decided. `holds` is null where not even the lowest rate tried did.
+    A rate holds where the share of requests beyond the budget is at most 1 %. The search halves the gap between a rate
+    that holds and one that fails. `holds` is a lower, `fails` an upper limit; rates between them are not decided.
+    `holds` is null where not even the lowest rate tried did.
     """
     tried: list[Json] = []
     holds: float | None = None

@@ -55,7 +55,7 @@ def compose_request(address: Address, path: str, body: bytes, token: str | None 
 
 
 def draw_schedule(arrivals: Arrivals, rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
-    """Return when the requests of an open load are due, in seconds from the start.
+    """Return when the requests of an open load on a service are due, in seconds from the start.
 
     Poisson: gaps are exponential with mean 1 / rate, as in LoadGen's Server scenario. Constant: all gaps are 1 / rate.
     """
@@ -68,7 +68,7 @@ def draw_schedule(arrivals: Arrivals, rate: float, seconds: float, seed: int) ->
 
 
 def could_be_due(count: int, rate: float, seconds: float) -> bool:
-    """Tell whether so many requests of a load can have been due at a rate, before a schedule is drawn.
+    """Tell whether so many requests of a load on a service can have been due at a rate, before a schedule is drawn.
 
     A schedule could be of any length.
     """

@@ -67,7 +67,7 @@ def measure_feasibility(swaps: int, settle_s: float, trace: Path) -> Json:
 
 
 def try_swaps(world: World, swaps: int, trace: Path) -> Json:
-    """Try feasibility: record a trace of so many swaps in a world and replay it.
+    """Run the trials of feasibility: record a trace of so many swaps in a world and replay it.
 
     Returns the rest of a `bench-feasibility` document.
     """

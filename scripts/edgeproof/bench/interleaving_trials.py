@@ -69,7 +69,7 @@ def run_trials(setting: TrialSetting, show: Callable[[str], object]) -> Json:
 
 
 def summarise_cases(setting: TrialSetting, found: dict[Case, dict[str, list[Pair]]]) -> Json:
-    """Return the `bench-interleaving` document of these pairs, by case and mode; at least four pairs each."""
+    """Return the `bench-interleaving` document of the trials' pairs, by case and mode; at least four pairs each."""
     cases = [_summarise(case, pairs) for case, pairs in found.items()]
     return {
         "schema": "edgeproof.bench-interleaving.v1",

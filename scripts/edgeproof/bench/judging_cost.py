@@ -70,7 +70,7 @@ def measure_judging(
 
 
 def write_large_campaign(folder: str | Path, sizes: dict[str, int]) -> None:
-    """Write the large campaign whose judging is timed: results and pairs, and the list of work for each part.
+    """Write the large campaign on which the cost of judging is measured: results, pairs, and the work of each part.
 
     `folder`: an empty one.
     """
@@ -136,7 +136,7 @@ def _judge_comparison(policy: Json, comparison: tuple[str, Sequence[Sequence[str
 
 
 def list_arguments(name: str, folder: Path) -> list[str]:
-    """Return the arguments of Python that do a part of judging.
+    """Return the arguments of Python that do a part of judging, whose cost is measured.
 
     The scripts are started as the rules start them, on all cores.
     """

@@ -27,7 +27,10 @@ _FAMILY = ModelFamily(
 
 
 def measure_replay(folder: Path, steps: int) -> Json:
-    """Return the `bench-replay` document; the trace of so many moments and the decisions are written to `folder`."""
+    """Measure a trial of replaying a long trace and return the `bench-replay` document.
+
+    The trace of so many moments and the decisions are written to `folder`.
+    """
     trace, decisions = folder / "trace.jsonl", folder / "decisions.jsonl"
     write_long_trace(trace, steps)
     chooser = build_chooser(_FAMILY, {"policy": "maximize-accuracy"}, "fixed", "the benchmark")

@@ -167,7 +167,7 @@ def describe_bench(cases: list[Json], samplers: list[Json], plan: CostPlan) -> J
 
 
 def write_monitor(root: Path) -> None:
-    """Write files as the kernel has them for a power monitor of one rail, whose sampling by hwmon is timed."""
+    """Write the files of a power monitor of one rail as the kernel has them, for the cost of sampling it by hwmon."""
     folder = root / "sys/class/hwmon/hwmon0"
     folder.mkdir(parents=True)
     files = {"name": "ina3221", "in1_label": "VDD_IN", "in1_input": 5000, "curr1_input": 1000}

@@ -69,7 +69,10 @@ def build_matrix(campaign_file: Path) -> Json:
 
 
 def read_documents(campaign_file: Path) -> Documents:
-    """Return the configuration that rows of the matrix change: the shipped one with a file's documents laid over it."""
+    """Return the configuration that rows of the staleness matrix change.
+
+    It is the shipped one with a file's documents laid over it.
+    """
     asked: Documents = yaml.safe_load(campaign_file.read_text())
     found: Documents = {kind: read_catalogue(kind) for kind in CATALOGUES} | {"campaign": {}}
     for kind, named in asked.items():
@@ -81,7 +84,8 @@ def read_documents(campaign_file: Path) -> Documents:
 
 
 def list_all_jobs(documents: Documents) -> dict[str, Job]:
-    """Return {document: Job} of the campaign over these documents, the state that a row of the matrix starts from;
+    """Return {document: Job} of the campaign over these documents, from which rows of the staleness matrix start.
+
     UserError where they do not fit together.
     """
     (config,) = documents["campaign"].values()
@@ -108,8 +112,9 @@ def list_changes(documents: Documents) -> Iterator[Change]:
 
 
 def list_runs(before: Mapping[str, Job], after: dict[str, Job]) -> list[str]:
-    """Return the row of the matrix for a change: documents whose jobs run, new ones, changed keys or inputs, and what
-    follows.
+    """Return, for a row of the staleness matrix, the documents whose jobs run after a change.
+
+    They are new ones, those with changed keys or inputs, and what follows.
     """
     new = [path for path, job in after.items() if path not in before or _differs(before[path], job)]
     return list_downstream(after, new)

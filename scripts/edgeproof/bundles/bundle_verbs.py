@@ -64,7 +64,7 @@ def pack_again(options: Namespace, folder: Path, output: Path) -> ExitCode:
 
 
 def verify_file(options: Namespace) -> ExitCode:
-    """Do `edgeproof verify` on the file of a bundle."""
+    """Do the verb `edgeproof verify`: verify the file of a bundle and say what holds."""
     verified = verify_bundle(options.bundle, _take_keys(options), options.deep)
     first = find_first_refuted(verified.claims)
     told = _describe_verified(options.bundle, verified)
@@ -73,7 +73,7 @@ def verify_file(options: Namespace) -> ExitCode:
 
 
 def take_in(options: Namespace, root: Path) -> ExitCode:
-    """Do the verb `import`: take a bundle into the checkout `root`.
+    """Do the verb `import` for a bundle: take it into the checkout `root`.
 
     NOT_GOOD where a claim is refuted and it was taken all the same.
     """
@@ -87,7 +87,7 @@ def take_in(options: Namespace, root: Path) -> ExitCode:
 
 
 def make_key(options: Namespace) -> ExitCode:
-    """Do `edgeproof key new`: make a pair of keys to sign bundles with."""
+    """Do the verb `edgeproof key new`: make a pair of keys to sign bundles with."""
     place = Path(options.name)
     private, public = new_key(place.name, place.parent)
     lines = [

@@ -29,7 +29,10 @@ def key(argv: list[str], root: Path) -> ExitCode:
 
 
 def pack_campaign(options: Namespace, campaign: str) -> ExitCode:
-    """Run `edgeproof evidence bundle` with options that were read, in the current folder, which has `results/`."""
+    """Run `edgeproof evidence bundle`, the command line of bundles for a campaign, with options that were read.
+
+    It works in the current folder, which has `results/`.
+    """
     from .bundle_verbs import pack
 
     return pack(options, "campaign", campaign, options.output or f"results/evidence/{campaign}/bundle.zip")

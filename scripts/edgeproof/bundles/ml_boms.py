@@ -18,7 +18,7 @@ _ARTIFACT_KEYS = ("model", "preset", "builder", "precision")
 
 
 def compose_boms(files: Sequence[Json]) -> dict[str, bytes]:
-    """Return {path: text} of the bills of materials of a bundle whose manifest has these entries.
+    """Return {path: text} of the bills of materials of the models in a bundle whose manifest has these entries.
 
     Failed builds have none. The current folder has the files. UserError for a document that cannot be read.
     """

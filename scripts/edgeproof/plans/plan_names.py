@@ -21,7 +21,7 @@ def list_plans(root: Path) -> list[str]:
 
 
 def find_scenario(text: str, root: Path) -> Path:
-    """Return the scenario file that a name on the command line stands for: of a pipeline, a path or `-`.
+    """Return the scenario file to plan that a name on the command line stands for: of a pipeline, a path or `-`.
 
     `-` is standard input. UserError if there is none.
     """

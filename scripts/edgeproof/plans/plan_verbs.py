@@ -49,7 +49,7 @@ _CODES = {"optimal": ExitCode.GOOD, "infeasible": ExitCode.NOT_GOOD}  # everythi
 
 
 def solve(options: Namespace, root: Path) -> ExitCode:
-    """Do `edgeproof plans solve`: plan a scenario and print or write the plan.
+    """Do the verb `edgeproof plans solve`: plan a scenario and print or write the plan.
 
     If there is no plan, say why; formats that carry the certificate are written all the same. NOT_GOOD if the scenario
     is infeasible, NOT_PROVED if the effort ended first, the best plan has a gap, or one engine alone proves it. A
@@ -106,7 +106,7 @@ def _tell_progress(seconds: float, objective: float, bound: float) -> None:
 
 
 def verify(options: Namespace, root: Path) -> ExitCode:
-    """Do `edgeproof plans verify`: recompute a plan from its scenario, and print what was found.
+    """Do the verb `edgeproof plans verify`: recompute a plan from its scenario, and print what was found.
 
     That is every refutation, what was not proved, and what is merely asserted. NOT_GOOD if the plan is refuted,
     NOT_PROVED if nothing is refuted but something in it was not proved.

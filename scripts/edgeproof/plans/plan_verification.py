@@ -16,7 +16,7 @@ _DRAWS = 2000  # that are drawn again
 
 
 def verify_document(document: Json, scenario: Scenario, limit: int = ENUMERATED) -> Verdict:
-    """Return the `Verdict` on a whole plan document: that of `verify_plan`, and on what is told from its accounts.
+    """Return the `Verdict` of the whole verification of a plan: that of `verify_plan`, and on what is told from it.
 
     Those are reasons, notes and robustness. Robustness is assessed again from the document's seed, which takes the
     solver; in spaces of more than `limit` placements it is named as not proved instead.

@@ -85,7 +85,7 @@ def read_run_row(root: Path, path: str, origin: str, suffix: str = "") -> Row:
 
 
 def read_attempt_row(root: Path, path: str) -> Json:
-    """Return the row of the attempt in the folder `path` below `root`."""
+    """Return the row of the registry for the attempt in the folder `path` below `root`, beside the rows of runs."""
     row: Json = dict.fromkeys(ATTEMPT_COLUMNS)
     row |= {"path": path, "target": str(Path(path).parent.parent)}
     try:

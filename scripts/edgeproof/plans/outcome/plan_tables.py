@@ -59,7 +59,7 @@ def render_plan_table(document: Json) -> str:
 
 
 def render_pareto_table(document: Json) -> str:
-    """Return the table `pareto.csv`: the points of both fronts with the paths that attain them.
+    """Return the plan's table `pareto.csv`: the points of both fronts with the paths that attain them.
 
     Only the header without fronts.
     """

@@ -29,7 +29,7 @@ _FIELDS = {"latency": "total_latency_ms", "accuracy": "accuracy_drop", "period":
 
 
 def verify_plan(document: Json, scenario: Scenario, limit: int = ENUMERATED) -> Verdict:
-    """Verify a validated plan document without the solver, and return the `Verdict`.
+    """Return the `Verdict` of the verification of a validated plan document, which needs no solver.
 
     Spaces of at most `limit` placements are tried completely.
     """
