@@ -146,7 +146,7 @@ def _parse_variant(name: str, fields: Mapping[str, Any], where: str) -> Variant:
 
 
 def parse_metadata(fields: Mapping[str, Any], where: str) -> VariantMetadata:
-    """Return the metadata that a mapping describes; FamilyYamlError names the field."""
+    """Return the metadata of a variant that a mapping describes; FamilyYamlError names the field."""
     _require_known(fields, frozenset(VariantMetadata._fields), where)
     values: Dict[str, Any] = {}
     for name, value in fields.items():

@@ -18,7 +18,7 @@ _ATTEMPT = re.compile(rb'"(results/[^"\\]*/' + FOLDER.encode() + rb'/\d{4,}-[0-9
 
 
 def renew_documents(targets: Targets, dry: bool = False) -> Iterator[str]:
-    """Remove the documents of a campaign that rest on an attempt which is gone, and yield a line for each.
+    """Remove the documents of a campaign that rest on a lost attempt, one which is gone, and yield a line for each.
 
     Paths are relative to the current folder. `dry`: only say so.
     """
@@ -30,7 +30,7 @@ def renew_documents(targets: Targets, dry: bool = False) -> Iterator[str]:
 
 
 def find_lost(documents: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield (document, attempt) for each document that names an attempt which is gone, the first one that it names."""
+    """Yield (document, attempt) for each document that names a lost attempt, the first one that it names."""
     for path in documents:
         try:
             with open(path, "rb") as stream:

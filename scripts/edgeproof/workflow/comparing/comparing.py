@@ -73,7 +73,7 @@ class Told:
 
 
 def compare(options: argparse.Namespace, root: Path) -> ExitCode:
-    """Compare two sides as the options say, print the verdict, and return what it means for a script."""
+    """Run a comparison of two sides from the shell, print the verdict, and return what it means for a script."""
     campaign = write_campaign(read_question(options), root, foresee=True)
     for note in campaign.notes:
         print(note, file=sys.stderr)
@@ -126,7 +126,8 @@ def _render_difference(reason: FieldReason) -> str:
 
 
 def read_both_parities(campaign: QuickCampaign) -> Json:
-    """Return whether the outputs of both compared artifacts agree: {left, right: {status, reason, fine}}.
+    """Return, for a comparison from the shell, whether the outputs of both artifacts agree: {left, right: {status,
+    reason, fine}}.
 
     Each is held against its own source. The working directory is the root. `fine`: as the gate judges it.
     """
