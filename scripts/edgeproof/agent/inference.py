@@ -49,7 +49,7 @@ def read_feeds(path: str, limit: Optional[int] = None) -> Iterator[Feed]:
 
 
 def read_mix(path: str, protocol: Protocol) -> Tuple[List[Feed], int]:
-    """Return the feeds of the inferences to run, in their order, and how many samples the inputs file has."""
+    """Return the feeds for all runs of inference, in their order, and how many samples the inputs file has."""
     wanted = max(1, protocol.get("inputs", DEFAULT_INPUTS))
     samples = _load_inputs(path, wanted)
     return [samples.take(index) for index in range(min(wanted, samples.available))], samples.available

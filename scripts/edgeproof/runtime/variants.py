@@ -105,7 +105,7 @@ class ModelFamily:
 
 
 def parse_family(document: Any, where: str) -> ModelFamily:
-    """Return the family of variants that a document describes; FamilyYamlError names file, variant and field.
+    """Return the runtime's family of variants in a document; FamilyYamlError names file, variant and field.
 
     `where`: the file.
     """

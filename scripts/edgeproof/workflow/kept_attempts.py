@@ -47,7 +47,7 @@ class Kept(NamedTuple):
 
 
 def list_kept(root: Path, target: str | None = None) -> list[Kept]:
-    """Return all attempts below `root/results`, or those of targets at or below `target` (`runs/…`, a path, a cell).
+    """Return all kept attempts below `root/results`, or those of targets at or below `target` (`runs/…`, path, cell).
 
     One whose record cannot be read, since an earlier edition wrote it or somebody edited it, has status `unreadable`;
     one that has none, `damaged`.

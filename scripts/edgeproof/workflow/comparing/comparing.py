@@ -145,7 +145,7 @@ def read_both_parities(campaign: QuickCampaign) -> Json:
 def run_campaign(
     campaign: QuickCampaign, targets: Sequence[str], options: argparse.Namespace, root: Path
 ) -> SnakemakeRun | ExitCode:
-    """Run the campaign of a comparison from the shell: Snakemake makes its targets, and a line tells how far it is.
+    """While comparing from the shell, have Snakemake make the campaign's targets, and tell in a line how far it is.
 
     Return its run, or the exit code where it failed or was interrupted, which has been said then. `options`: with
     `profile` and `verbose`.
