@@ -55,9 +55,9 @@ exit codes:
 
 
 def main(argv: list[str], root: Path = REPOSITORY) -> ExitCode:
-    """Run the `edgeproof` command: the room or verb in its first argument gets the rest; UserError for a mistake.
+    """Run the main program, the `edgeproof` command: the room or verb in its first argument gets the rest.
 
-    `root`: the folder that has `config/` and `results/`.
+    UserError for a mistake. `root`: the folder that has `config/` and `results/`.
     """
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP + "\n".join(describe_exit_codes()))
@@ -269,7 +269,7 @@ def _run_names(argv: list[str], root: Path) -> ExitCode:
 
 
 def build_program_parser() -> CommandParser:
-    """Return the parser of the whole `edgeproof` command, with the parsers of all rooms.
+    """Return the parser of the main program, the whole `edgeproof` command, with the parsers of all rooms.
 
     Completion is generated from it, and tests walk it.
     """
@@ -314,7 +314,7 @@ def build_program_parser() -> CommandParser:
 
 
 def list_completions(root: Path) -> NameLists:
-    """Return, by the metavar of any argument of the `edgeproof` command, the functions that list the names it takes."""
+    """Return for the main program {metavar of any argument of `edgeproof`: function that lists the names it takes}."""
     from edgeproof.adaptation.cli import list_completions as list_adaptation
     from edgeproof.artifacts.cli import list_completions as list_artifacts
     from edgeproof.core.campaign_view import list_campaign_files

@@ -45,9 +45,10 @@ _ABOUT = ("key", "owner", "verb", "label", "first_pair")
 
 
 def answer_requests(source: int, sink: IO[bytes]) -> None:
-    """Answer the host until it closes the link. `source`: descriptor that requests come from, with nothing read ahead.
+    """At the board's end of a link, answer the host's requests until it closes the link.
 
-    A BrokenPipeError or EOFError means that the link is gone; a session that was started goes on.
+    `source`: descriptor that requests come from, with nothing read ahead. A BrokenPipeError or EOFError means that the
+    link is gone; a session that was started goes on.
     """
     board = _Board(_Source(source), sink)
     with contextlib.suppress(BrokenPipeError, EOFError):

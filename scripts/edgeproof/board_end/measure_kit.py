@@ -19,7 +19,7 @@ _HOUR = (1980, 1, 1, 0, 0, 0)  # the digest of a file says what it is; when it w
 
 
 def main() -> int:
-    """Measure and pack; return the agent's exit code."""
+    """Measure what the unpacked kit holds, and pack what is to be brought back; return the agent's exit code."""
     here = os.path.dirname(os.path.abspath(__file__))
     session = os.path.join(here, "session")
     shutil.rmtree(session, ignore_errors=True)  # of an earlier try

@@ -29,7 +29,7 @@ _READY = b"ready"
 
 
 def start_supervisor(folder: str, request: Message, environment: Dict[str, str]) -> None:
-    """Start the supervisor of a session as a daemon in a session of its own, and return when it can be followed.
+    """Start the supervisor of a session on the board, a daemon in a session of its own; return when it can be followed.
 
     `request`: {command, asks, limit_s}. OSError says why it did not start.
     """
@@ -49,7 +49,10 @@ def start_supervisor(folder: str, request: Message, environment: Dict[str, str])
 
 
 def is_session_alive(folder: str) -> bool:
-    """Tell whether a session's supervisor or agent lives: it holds the lock on `alive`, whatever a process id says."""
+    """Tell whether a session on the board lives, that is its supervisor or its agent.
+
+    It holds the lock on `alive` then, whatever a process id says.
+    """
     try:
         with open(os.path.join(folder, _ALIVE), "rb+") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,7 +64,7 @@ def is_session_alive(folder: str) -> bool:
 
 
 def stop_session(folder: str) -> None:
-    """End the agent that a session's supervisor runs, gently first, and wait until nothing of the session lives."""
+    """End the agent that a session's supervisor runs on the board, gently first, and wait until the session is over."""
     pids = read_board_json(os.path.join(folder, "pid"))
     if pids is None or not is_session_alive(folder):
         return

@@ -15,7 +15,7 @@ from edgeproof.agent.machine import describe_machine
 from edgeproof.core.configuration import Json
 from edgeproof.core.files import FilePath
 from edgeproof.core.reader import Reader, reading_once
-from edgeproof.core.verified import recompute_all
+from edgeproof.core.verified import ignore_verified
 
 from .campaign_claims import check_campaign
 from .claims import ASSERTED, ATTESTED, NOT_COVERED, RECOMPUTED, REFUTED, Claim, check_claim, find_first_refuted
@@ -78,7 +78,7 @@ def check_opened(opened: OpenedBundle, check_signature: CheckSignature | None = 
         *signatures,
     ]
     try:
-        with confined_to(opened.folder), recompute_all(), reading_once() as reader:
+        with confined_to(opened.folder), ignore_verified(), reading_once() as reader:
             _note_absent(reader, manifest)
             with reader.watching() as asked:
                 claims += _check_kind(manifest, believed)

@@ -17,7 +17,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
-from edgeproof.core.verified import recomputed_once
+from edgeproof.core.verified import verified_once
 from edgeproof.runs.raw_samples import list_processes, path_beside, read_samples
 
 from .criteria import VERDICTS, Criteria, CriterionLine, judge_criteria, read_criteria
@@ -78,7 +78,7 @@ def decide_deployment(
 
 
 @read_once
-@recomputed_once("decision")
+@verified_once("decision")
 @reading_once()
 def read_decision(path: FilePath) -> Json:
     """Return the deployment decision at `path` after deciding again from its evidence; UserError names what differs."""

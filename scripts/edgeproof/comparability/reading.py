@@ -11,7 +11,7 @@ from edgeproof.core.errors import UserError
 from edgeproof.core.files import FilePath, is_file, sha256_file
 from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
-from edgeproof.core.verified import recomputed_once
+from edgeproof.core.verified import verified_once
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.results import read_result
 
@@ -21,7 +21,7 @@ from .side_files import folder_of_run
 
 
 @read_once
-@recomputed_once("comparison")
+@verified_once("comparison")
 @reading_once()
 def read_comparison(path: FilePath) -> Json:
     """Return the report of a comparison, recomputed from `verdict.json`, `pairs.csv` and `pairs.json` beside it.

@@ -18,7 +18,7 @@ from edgeproof.core.files import FilePath, sha256_file
 from edgeproof.core.formatting import format_signed
 from edgeproof.core.reader import read_once, reading_once
 from edgeproof.core.recomputing import must_follow
-from edgeproof.core.verified import recomputed_once
+from edgeproof.core.verified import verified_once
 from edgeproof.core.yaml_files import read_yaml
 from edgeproof.runs.drift_records import list_changed_sessions, say_changed_sessions
 
@@ -84,7 +84,7 @@ def judge_regression(
 
 
 @read_once
-@recomputed_once("regression")
+@verified_once("regression")
 @reading_once()
 def read_regression(path: FilePath) -> Json:
     """Return the regression at `path` after judging the candidate again from its evidence; UserError names what

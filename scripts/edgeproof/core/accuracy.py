@@ -45,7 +45,7 @@ def bootstrap_accuracy_difference(
     confidence: float = 0.95,
     resamples: int = 10_000,
 ) -> AccuracyDifference:
-    """Return the AccuracyDifference of two models judged on the same samples.
+    """Return the difference in accuracy of two models judged on the same samples, an AccuracyDifference.
 
     `reference_correct`, `candidate_correct`: booleans, shape (n,), in the same sample order. ValueError for other
     shapes.
@@ -83,7 +83,7 @@ def bootstrap_accuracy_difference(
 
 
 def paired_score_interval(gained: float, lost: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return (low, high) of Tango's score interval for (gained - lost) / count, a difference of paired proportions.
+    """Return (low, high) of Tango's score interval for a difference in accuracy, (gained - lost) / count.
 
     It holds every difference d that the score test, with the nuisance parameter at its maximum likelihood under d,
     does not reject at 1 - confidence. It always has a width and lies inside [-1, 1]. Source: T. Tango, Statist. Med. 17
@@ -98,10 +98,11 @@ def paired_score_interval(gained: float, lost: float, count: int, confidence: fl
 def count_samples_to_decide(
     gained: float, lost: float, count: int, limit: float, confidence: float = 0.95
 ) -> int | None:
-    """Return the fewest samples, at least `count`, whose score interval lies on one side of the accuracy `limit`.
+    """Return how many samples decide a difference in accuracy.
 
-    The shares of `gained` and `lost` answers are taken to stay what they are among `count` samples. None if the
-    difference is at the limit, so that no number would do, or more than ten million.
+    That is the fewest, at least `count`, whose score interval lies on one side of `limit`. The shares of `gained` and
+    `lost` answers are taken to stay what they are among `count` samples. None if the difference is at the limit, so
+    that no number would do, or more than ten million.
     """
     difference = (gained - lost) / count
     if difference == limit:

@@ -31,7 +31,7 @@ from .files import FilePath, atomic_write, sha256_file
 from .held_folders import await_holder, hold_folder, is_held
 from .node_scratch import bring_folder, claim_scratch
 from .reader import current_reader, read_once
-from .same_attempts import find_copies
+from .same_attempts import leave_out_copies
 from .seals import require_sealed, seal
 
 FOLDER = "attempts"
@@ -136,7 +136,7 @@ class OpenAttempt:
 def open_attempt(
     target: FilePath, kind: str, key: Json, machine: Json, rescue: Rescue | None = None
 ) -> Generator[OpenAttempt]:
-    """Open the next attempt of a target and yield it; whoever leaves without ending it has failed.
+    """Open the next attempt of a target in the store and yield it; whoever leaves without ending it has failed.
 
     `target`: the folder of the result. `kind`: see the schema. `key`: of `keys.compose_key`. `machine`: who works.
     """
@@ -177,22 +177,22 @@ def _describe_error(error: BaseException) -> str:
 
 
 def list_attempts(target: FilePath) -> list[Attempt]:
-    """Return all attempts of a target, complete or not, in order of start; UserError where a record was edited."""
+    """Return all attempts of a target in the store, in order of start; UserError where a record was edited."""
     return [Attempt(path, read_record(path)) for path in list_attempt_folders(target)]
 
 
 def list_attempt_folders(target: FilePath) -> list[Path]:
-    """Return the folders of all attempts of a target, in order of start, whether their records can be read or not."""
+    """Return the folders of all attempts of a target in the store, in order of start, readable or not."""
     return sorted((path for path in _entries(Path(target) / FOLDER) if _is_published(path)), key=_number_of)
 
 
 def list_damaged(target: FilePath) -> list[Path]:
-    """Return what has the name of an attempt of a target and no record: what it was, and whether it counts, is lost."""
+    """Return the damaged attempts of a target in the store: without a record, nobody knows whether they count."""
     return sorted((path for path in _entries(Path(target) / FOLDER) if _is_damaged(path)), key=_number_of)
 
 
 def find_attempts(target: FilePath, key: Json, spares: bool = False) -> list[Attempt]:
-    """Return the complete attempts with this key, in order of start, and of an attempt and its copies the first.
+    """Return the store's complete attempts with this key, in order of start; of an attempt and its copies the first.
 
     `spares`: all of them, for a caller that needs one whose files are whole. Damaged ones, whose record is gone, are
     named on stderr once.
@@ -208,27 +208,20 @@ def find_attempts(target: FilePath, key: Json, spares: bool = False) -> list[Att
     return complete if spares else leave_out_copies(complete)
 
 
-def leave_out_copies(attempts: Iterable[Attempt]) -> list[Attempt]:
-    """Return attempts of any folders without the copies of others among them: what was done once counts once."""
-    known = list(attempts)
-    copies = find_copies(known)
-    return [item for item in known if item.folder not in copies]
-
-
 def describe_damage(folder: FilePath) -> str:
-    """Return what is wrong with a damaged attempt, and what to do."""
+    """Return what is wrong with a damaged attempt of the store, and what to do."""
     return f"it has no {RECORD}; put that back, or remove it (rm -r {folder})"
 
 
 def require_kept(folders: Iterable[FilePath]) -> None:
-    """Raise UserError unless the attempts that a document is about to name are still there."""
+    """Raise UserError unless the attempts that a document is about to name are still in the store."""
     for folder in folders:
         if not (Path(folder) / RECORD).is_file():
             raise UserError(f"{folder}: was removed while it was in use; run the workflow again")
 
 
 def await_others(target: FilePath, key: Json) -> None:
-    """Wait until no other process works on an attempt with this key.
+    """Wait until no other process works on an attempt of a target in the store with this key.
 
     A process may go on when the Snakemake that started it is gone. The device would be waited for anyway, and what is
     measured there counts: nobody measures the same beside it.
@@ -246,7 +239,7 @@ def await_others(target: FilePath, key: Json) -> None:
 
 @read_once
 def read_record(folder: FilePath) -> Json:
-    """Return the record of an attempt, checked against its schema and its seal.
+    """Return the record of an attempt in the store, checked against its schema and its seal.
 
     UserError where an earlier edition wrote it without what this one reads, or somebody edited it.
     """
@@ -260,13 +253,13 @@ def read_record(folder: FilePath) -> Json:
 
 
 def digest_files(folder: Path) -> dict[str, str]:
-    """Return {path in the folder: sha256} of an attempt's files, without logs and locks, sorted."""
+    """Return {path in the folder: sha256} of the files of an attempt in the store, without logs and locks, sorted."""
     paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return {name: sha256_file(folder / name) for name in sorted(paths) if not name.endswith(_UNRECORDED)}
 
 
 def check_files(folder: FilePath) -> None:
-    """Hash every file of a complete attempt again; UserError names one that differs, is missing or has come later."""
+    """Hash every file of a complete attempt in the store again; UserError names one that is not as it was."""
     folder = Path(folder)
     for name, sha256 in read_record(folder)["files"].items():
         path = os.path.join(folder, name)  # not a Path: a campaign has tens of thousands
@@ -284,7 +277,10 @@ def _name_remedy(folder: FilePath) -> str:
 
 
 def sweep(target: FilePath, rescue: Rescue | None = None) -> list[Attempt]:
-    """Turn what killed processes left behind into attempts, failed unless `rescue` finds what counts; return those."""
+    """Turn what killed processes left in the store into attempts, and return them.
+
+    They have failed, unless `rescue` finds what counts.
+    """
     store = Path(target) / FOLDER
     if not store.is_dir():
         return []
@@ -350,7 +346,7 @@ def _number_of(path: Path) -> int:
 
 
 def is_worked_on(target: FilePath) -> bool:
-    """Tell whether some process works on an attempt of a target."""
+    """Tell whether some process works on an attempt of a target in the store."""
     for part in (path for path in _entries(Path(target) / FOLDER) if path.name.endswith(_PART)):
         try:
             pid = read_record(part)["pid"]

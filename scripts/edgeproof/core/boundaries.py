@@ -78,7 +78,7 @@ def find_boundary(level: float, first: int = FIRST_LOOK, horizon: int = HORIZON)
 
 
 def list_stored() -> list[tuple[float, int, int]]:
-    """Return (level, first look, horizon) of each boundary in the table.
+    """Return (level, first look, horizon) of each boundary in the stored table.
 
     Differences at 2.5 % / m and equivalences at 5 % / m for m = 1 … 20 comparisons, over pairs and over sessions.
     """
@@ -95,14 +95,14 @@ def list_stored() -> list[tuple[float, int, int]]:
 
 @functools.cache
 def read_table() -> dict[tuple[str, int, int], Boundary]:
-    """Return the stored boundaries by level (12 digits), first look and horizon."""
+    """Return the stored table of boundaries, by level (12 digits), first look and horizon."""
     stored: list[Any] = json.loads(TABLE.read_text())["boundaries"]
     rows = [Boundary(**(row | {"values": tuple(row["values"])})) for row in stored]
     return {(_key_of(row.level), row.first, row.horizon): row for row in rows}
 
 
 def render_table(boundaries: list[Boundary]) -> str:
-    """Return the text of the stored table: JSON, one boundary per line."""
+    """Return the text of the stored table of boundaries: JSON, one boundary per line."""
     rows = [
         json.dumps({"level": b.level, "first": b.first, "horizon": b.horizon, "values": list(b.values)})
         for b in boundaries
@@ -111,7 +111,7 @@ def render_table(boundaries: list[Boundary]) -> str:
 
 
 def spend(level: float, count: int, horizon: int = HORIZON) -> float:
-    """Return how much of `level` the boundaries may spend by pair `count` of `horizon`."""
+    """Return how much of `level` the boundaries of a sequential test may spend by pair `count` of `horizon`."""
     return level * math.log1p((math.e - 1) * min(count, horizon) / horizon)
 
 

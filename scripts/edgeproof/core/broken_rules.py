@@ -29,7 +29,7 @@ Key = tuple[str | int, ...]  # where a value is in a document: names and list in
 
 
 def describe_broken_rule(document: Mapping[str, Any], schema: Json) -> str:
-    """Return the first thing that is wrong with an invalid document, as one line."""
+    """Return in one line the first rule of its schema that an invalid document has broken: key, value, what may be."""
     for path, number in _list_non_finite_numbers(document):
         return f"{_name_key(path)} is {number}; a finite number or null is needed"
     if older := _find_older_version(document, schema):

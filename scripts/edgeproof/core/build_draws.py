@@ -71,10 +71,11 @@ class BuildsVerdict:
 def compare_builds(
     builds: Sequence[Sequence[BuiltPair]], margin: float, comparisons: int = 1, alpha: float = ALPHA
 ) -> BuildsVerdict:
-    """Return the BuildsVerdict of so many builds, each with its pairs, at a margin and level `alpha` / `comparisons`.
+    """Compare two models whose builder draws: return the BuildsVerdict of so many builds, each with its pairs.
 
-    `ratio` is right / left at confidence 1 - level, `equivalence` at 1 - 2 levels; both allow for tactics that were not
-    drawn where builds are alike, and a claim of `equivalent` always does. ValueError without pairs.
+    The level is `alpha` / `comparisons`. `ratio` is right / left at confidence 1 - level, `equivalence` at 1 - 2
+    levels; both allow for tactics that were not drawn where builds are alike, and a claim of `equivalent` always does.
+    ValueError without pairs.
     """
     if not builds or not all(builds) or not 0 < margin < math.inf:
         raise ValueError("every build needs a pair, and the margin is a positive fraction")

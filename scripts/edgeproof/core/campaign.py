@@ -94,7 +94,7 @@ class Campaign(NamedTuple):
 
 
 def expand_campaign(config: Json, catalogues: Catalogues, where: str = "config/config.yaml") -> Campaign:
-    """Return the Campaign that a configuration describes.
+    """Return the Campaign that a configuration describes: its cells and its comparisons.
 
     `catalogues`: {kind: {name: document}} of every kind. UserError names the key of an unknown name, of a precision
     that a preset does not build, or of an incomplete comparison.
@@ -154,7 +154,7 @@ def expand_campaign(config: Json, catalogues: Catalogues, where: str = "config/c
 
 
 def builder_of(preset: Mapping[str, Any], device: str) -> str:
-    """Return who builds the artifact of a campaign's cell: `host`, or its device if the preset builds where it runs."""
+    """Return who builds what a campaign wants on a device: `host`, or the device if the preset builds where it runs."""
     return "host" if preset["built"] == "host" else device
 
 

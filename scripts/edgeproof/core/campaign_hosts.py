@@ -15,9 +15,10 @@ from .suggestions import suggest_words
 
 
 def reach_hosts(files: CampaignFiles, catalogues: Mapping[str, Mapping[str, Json]]) -> dict[str, dict[str, Json]]:
-    """Return the catalogues with the devices that `hosts` names reached over ssh; UserError names file and line.
+    """Return the catalogues with the devices that a campaign's `hosts` names reached over ssh.
 
-    A value is a host, [user@]host[:port], or the keys of a device that say how it is reached.
+    UserError names file and line. A value is a host, [user@]host[:port], or the keys of a device that say how it is
+    reached.
     """
     devices = dict(catalogues["device"])
     hosts = files.config.get("hosts")

@@ -20,10 +20,10 @@ STORED = ("artifact", "baseline")  # keys of a side that name a stored artifact
 def add_models(
     files: CampaignFiles, catalogues: Mapping[str, Mapping[str, Json]], root: Path = REPOSITORY
 ) -> tuple[CampaignFiles, dict[str, dict[str, Json]]]:
-    """Return the campaign with sides that name models only, and the catalogues with these models.
+    """Return a campaign, and the catalogues with the models that only this campaign has.
 
-    UserError names file and line: a model that is in `config/models/` as well, or an artifact that is not stored.
-    `root`: the folder that has `results/`.
+    Its sides then name models only. UserError names file and line: a model that is in `config/models/` as well, or an
+    artifact that is not stored. `root`: the folder that has `results/`.
     """
     models = dict(catalogues["model"])
     for name, entry in files.config.get("models", {}).items():

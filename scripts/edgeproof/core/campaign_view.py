@@ -48,7 +48,7 @@ def list_campaign_files(root: Path) -> list[str]:
 
 
 def describe_campaign(files: CampaignFiles, root: Path = REPOSITORY) -> Json:
-    """Return what the campaign of these files wants, as JSON: cells, comparisons, their needs, and places of values."""
+    """Return the view of a campaign as JSON, from its files: cells, comparisons, their needs, and places of values."""
     catalogues = {kind: read_catalogue(kind, root / "config") for kind in CATALOGUES}
     catalogues["model"] |= list_stage_models(catalogues["pipeline"])
     files, catalogues = add_models(files, catalogues, root)
@@ -80,7 +80,7 @@ def describe_campaign(files: CampaignFiles, root: Path = REPOSITORY) -> Json:
 
 
 def render_campaign(document: Json) -> list[str]:
-    """Return the lines that people read."""
+    """Return the view of a campaign as the lines that people read."""
     lines = [
         f"Campaign {document['campaign']}, protocol {document['protocol']}, from {' + '.join(document['files'])}",
         "",

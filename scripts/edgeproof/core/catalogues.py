@@ -34,8 +34,9 @@ def read_catalogue(kind: str, root: FilePath = "config") -> dict[str, Json]:
 
 
 def list_entries(folder: Path) -> list[Path]:
-    """Return the YAML files of a catalogue, given its folder, sorted; not Emacs's locks (`.#x.yaml`) or macOS's
-    `._x.yaml`.
+    """Return the YAML files of a catalogue of the configuration, given its folder, sorted.
+
+    Not Emacs's locks (`.#x.yaml`) or macOS's `._x.yaml`.
     """
     return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
 
@@ -59,7 +60,7 @@ def require_in_catalogue(kind: str, value: str, root: str | Path = REPOSITORY) -
 
 
 def read_catalogue_entry(kind: str, name: str, root: str | Path = REPOSITORY) -> Json:
-    """Return one document of a catalogue; UserError if there is none of that name."""
+    """Return one document of a catalogue of the configuration; UserError if there is none of that name."""
     require_in_catalogue(kind, name, root)
     return read_yaml(Path(root) / "config" / CATALOGUES[kind] / f"{name}.yaml", kind)
 

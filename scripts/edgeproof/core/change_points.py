@@ -64,7 +64,7 @@ class DriftFinding:
 
 
 def find_changes(times_s: ArrayLike, kernel_ns: ArrayLike) -> DriftFinding:
-    """Return the DriftFinding of one session.
+    """Return the change points of one session, as a DriftFinding.
 
     `times_s`: shape (points,), when each point was timed, ascending; `kernel_ns`: the kernel's time there, any unit
     (mean over the point's repetitions: a median would not see a process that is stopped one fifth of the time).
@@ -87,7 +87,7 @@ def find_changes(times_s: ArrayLike, kernel_ns: ArrayLike) -> DriftFinding:
 
 
 def split_series(logs: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-    """Return for each series where it splits best, the statistic there, and the difference of both parts' means.
+    """Return the likeliest change point of each series: place, statistic, and the difference of both parts' means.
 
     `logs`: shape (series, points), at least five points. At least two points lie on each side.
     """
@@ -118,9 +118,7 @@ def split_series(logs: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[n
 
 
 def simulate_critical(points: int, series: int = 40_000, seed: int = 6) -> float:
-    """Return the critical value of the test for a change point in series of `points` points, as described at the top of
-    this module.
-    """
+    """Return the critical value of the test for a change point in a series of `points`: see the module's docstring."""
     generator = np.random.default_rng(seed)
     worst = 0.0
     for correlation in (0.0, 0.3):

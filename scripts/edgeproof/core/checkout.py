@@ -11,7 +11,7 @@ PLACE = "edgeproof.place"  # in .venv: where it was when its scripts were writte
 
 
 def settle_environment(root: Path) -> str | None:
-    """Make the scripts in `root/.venv` name this place; return a sentence if they named another, else None.
+    """Make the scripts in a checkout's `.venv` name this place; return a sentence if they named another, else None.
 
     pip writes the absolute path of `.venv` into every script, so a copy's `snakemake` would run the original's Python.
     UserError when the Python in `.venv` is that of another environment.
@@ -29,7 +29,7 @@ def settle_environment(root: Path) -> str | None:
 
 
 def require_own_environment(root: Path, prefix: Path | str = sys.prefix) -> None:
-    """Raise UserError if `root` has a `.venv` and this process runs in that of another checkout (`prefix`)."""
+    """Raise UserError if the checkout at `root` has a `.venv` and this process runs in that of another (`prefix`)."""
     venv, running = root / ".venv", Path(prefix)
     if running.name != ".venv" or not (venv / "pyvenv.cfg").exists() or venv.resolve() == running.resolve():
         return

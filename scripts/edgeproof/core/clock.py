@@ -16,7 +16,7 @@ _SLACK_S = 1.0  # of a file system whose clock is not quite this machine's (a ne
 
 
 def now() -> str:
-    """Return the time in UTC, to the second, as ISO 8601 with Z."""
+    """Return the time on the clock in UTC, to the second, as ISO 8601 with Z, as documents keep it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

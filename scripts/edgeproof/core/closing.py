@@ -11,7 +11,7 @@ Mark = tuple[int, int, int] | None  # of a file: inode, time of change in ns, si
 
 
 def mark_file(path: str | Path) -> Mark:
-    """Return what tells whether this run writes a file again, so that last words are not an earlier run's."""
+    """Return a mark by which the closing lines of a run tell its own files from those of an earlier run."""
     try:
         status = Path(path).stat()
     except OSError:
@@ -20,9 +20,7 @@ def mark_file(path: str | Path) -> Mark:
 
 
 def read_if_new(path: str | Path, before: Mark) -> str:
-    """Return the text of a file for the last words, if it was written since `before` was taken of it, else an empty
-    text.
-    """
+    """Return the text of a file for the closing lines of a run; empty if it is as it was at `before`."""
     return "" if mark_file(path) in (None, before) else Path(path).read_text(errors="replace").strip()
 
 

@@ -24,7 +24,7 @@ WORDING = "_texts.py"  # modules of constants that only people read
 
 
 def list_module_files(module: str, root: Path = ROOT) -> Iterator[Path]:
-    """Yield the files below `root` that importing the dotted `module` executes, packages first."""
+    """Yield a module's closure: the files below `root` that importing the dotted `module` executes, packages first."""
     stem = os.fspath(root)  # texts: a Path for each of a thousand questions would take as long as a small build
     for part in module.split("."):
         stem = os.path.join(stem, part)
@@ -35,7 +35,7 @@ def list_module_files(module: str, root: Path = ROOT) -> Iterator[Path]:
 
 
 def list_imports(path: Path, root: Path = ROOT) -> Iterator[str]:
-    """Yield the absolute dotted names that one source file imports, also inside functions."""
+    """Yield the absolute dotted names that a source file of a closure imports, also inside functions."""
     import ast
 
     yield from _imports_of(ast.parse(path.read_bytes()), path.parent.relative_to(root).parts)
@@ -55,7 +55,7 @@ def _imports_of(tree: "ast.Module", package: tuple[str, ...]) -> Iterator[str]:
 
 @cache
 def list_code(script: str) -> list[str]:
-    """Return the project files that a script imports, sorted, without the script itself."""
+    """Return the closure of a script without itself: the project files that it imports, sorted."""
     found: set[Path] = set()
     pending = {Path(script)}
     while pending:

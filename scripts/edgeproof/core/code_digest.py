@@ -15,7 +15,7 @@ _LEFT_OUT = {"kind", "type_comment", "type_ignores", "ctx"}
 
 
 def digest_code(source: bytes | str) -> str:
-    """Return the sha256 of the syntax tree of a module's source; SyntaxError where it is none."""
+    """Return the digest of a module's code, the sha256 of its syntax tree; SyntaxError where the source has none."""
     text = json.dumps(_plain(ast.parse(source)), separators=(",", ":"), ensure_ascii=False)
     return sha256_bytes(text.encode("utf-8", "surrogatepass"))
 

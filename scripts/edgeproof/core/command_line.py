@@ -63,7 +63,7 @@ def _name_value(action: argparse.Action) -> str | None:
 
 
 def add_verbs(parser: CommandParser, verbs: dict[str, str], option: str = "verb") -> dict[str, CommandParser]:
-    """Declare verbs, given as {name: what it does}, each with `--json`; return their parsers by name.
+    """Declare verbs of the command line, {name: what it does}, each with `--json`; return their parsers by name.
 
     `option`: where the verb stands in the options; verbs of a verb need a place of their own.
     """
@@ -75,7 +75,10 @@ def add_verbs(parser: CommandParser, verbs: dict[str, str], option: str = "verb"
 
 
 def add_json(verb: CommandParser, inner: bool = False) -> CommandParser:
-    """Declare what every verb has: `--json`. Return the parser. `inner`: the verb of a verb, which has it already."""
+    """Declare what every verb of the command line has: `--json`. Return the parser.
+
+    `inner`: the verb of a verb, which has it already.
+    """
     unless_given = argparse.SUPPRESS if inner else False
     verb.add_argument("--json", action="store_true", default=unless_given, help="print JSON instead of text")
     verb.set_defaults(parser=verb)
@@ -95,7 +98,7 @@ def read_options(parser: CommandParser, argv: list[str]) -> argparse.Namespace:
 
 
 def show(options: argparse.Namespace, document: object, lines: Callable[[], Iterable[str]]) -> ExitCode:
-    """Print `document` with `--json`, else `lines()`; return GOOD."""
+    """Print what a verb of the command line has to say: `document` with `--json`, else `lines()`; return GOOD."""
     if options.json:
         print(show_controls(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)))
     else:
@@ -104,21 +107,21 @@ def show(options: argparse.Namespace, document: object, lines: Callable[[], Iter
 
 
 def positive(text: str) -> int:
-    """Return the value of an option that is an integer of at least 1 (argparse `type`)."""
+    """Return the value of a command-line option that is an integer of at least 1 (argparse `type`)."""
     if (value := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text} must be positive")
     return value
 
 
 def count(text: str) -> int:
-    """Return the value of an option that is an integer of at least 0 (argparse `type`)."""
+    """Return the value of a command-line option that is an integer of at least 0 (argparse `type`)."""
     if (value := int(text)) < 0:
         raise argparse.ArgumentTypeError(f"{text} must not be negative")
     return value
 
 
 def amount(text: str) -> float:
-    """Return the value of an option that is a finite number of at least 0 (argparse `type`)."""
+    """Return the value of a command-line option that is a finite number of at least 0 (argparse `type`)."""
     value = float(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} must be a number of at least 0")

@@ -64,7 +64,7 @@ def estimate_dependence(sequences: Sequence[ArrayLike]) -> Dependence:
 
 
 def widen_error(correlation: float) -> float:
-    """Return √((1 + ρ) / (1 - ρ)), by which the standard error of a mean grows when neighbours correlate by ρ."""
+    """Return √((1 + ρ) / (1 - ρ)), by which dependence between neighbours (correlation ρ) widens a standard error."""
     if not 0 <= correlation < 1:
         raise ValueError(f"correlation {correlation} is not inside [0, 1)")
     return math.sqrt((1 + correlation) / (1 - correlation))

@@ -27,7 +27,7 @@ def _files() -> "DigestCache":
 
 
 def digest_user_file(path: Path | str) -> str | None:
-    """Return the sha256 of a file that a user named, remembered while it stays as it is; None if it is not there."""
+    """Return the sha256 of a file that a user named, remembered in a cache of digests; None without the file."""
     try:
         digest: str = _files().ask(path, sha256_file)
     except (OSError, UserError):
@@ -37,10 +37,11 @@ def digest_user_file(path: Path | str) -> str | None:
 
 
 def digest_kept(path: FilePath) -> str:
-    """Return the sha256 of a file that is evidence; UserError if it cannot be read.
+    """Return the sha256 of a file that is evidence, from the cache of digests if it is large.
 
-    A file up to 16 MiB is hashed every time. A larger one is remembered while its size, inode and both times stay: a
-    program cannot set the time of change (ctime), so an edit shows even where the date of the file was set back.
+    UserError if it cannot be read. A file up to 16 MiB is hashed every time. A larger one is remembered while its size,
+    inode and both times stay: a program cannot set the time of change (ctime), so an edit shows even where the date of
+    the file was set back.
     """
     try:
         if os.stat(path).st_size <= LARGE_FILE:

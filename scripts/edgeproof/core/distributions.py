@@ -28,20 +28,21 @@ _WEIGHTS: list[float] = _RULE[1].tolist()
 
 
 def normal_cdf(x: float) -> float:
-    """Return the distribution function P(Z <= x) of the standard normal, accurate in relative terms in the lower
-    tail.
-    """
+    """Return the distribution function P(Z <= x) of the standard normal, its lower tail accurate in relative terms."""
     return 0.5 * math.erfc(-x / math.sqrt(2))
 
 
 def normal_quantile(probability: float) -> float:
-    """Return the standard normal quantile (Wichura's AS 241, as in the standard library); ValueError outside (0, 1)."""
+    """Return the quantile of the standard normal distribution; ValueError outside (0, 1).
+
+    Source: Wichura's AS 241, as in the standard library.
+    """
     _require(0 < probability < 1, f"probability {probability} is not inside (0, 1)")
     return _NORMAL.inv_cdf(probability)
 
 
 def regularised_incomplete_beta(a: float, b: float, x: float, complement: float | None = None) -> float:
-    """Return I_x(a, b) for a, b > 0 and 0 <= x <= 1.
+    """Return I_x(a, b), the distribution function of the beta distribution, for a, b > 0 and 0 <= x <= 1.
 
     `complement` is 1 - x if the caller knows it more exactly than the subtraction gives it.
     """
@@ -56,7 +57,9 @@ def regularised_incomplete_beta(a: float, b: float, x: float, complement: float 
 
 
 def binomial_cdf(successes: int, trials: int, probability: float) -> float:
-    """Return P(X <= successes) for X ~ Binomial(trials, probability); `successes` is an integer and may be negative.
+    """Return the distribution function P(X <= successes) for X ~ Binomial(trials, probability).
+
+    `successes` is an integer and may be negative.
 
     Source: P(X <= k) = I_{1-p}(n - k, k + 1) (DLMF 8.17.5).
     """
@@ -69,8 +72,7 @@ def binomial_cdf(successes: int, trials: int, probability: float) -> float:
 
 
 def student_t_tail(x: float, dof: float) -> float:
-    """Return the tail P(T > x) of Student's t distribution with `dof` > 0 degrees of freedom (not necessarily an
-    integer).
+    """Return the tail P(T > x) of Student's t distribution with `dof` > 0 degrees of freedom, also between integers.
 
     Accurate in relative terms in the upper tail.
 
@@ -87,7 +89,7 @@ def student_t_tail(x: float, dof: float) -> float:
 
 @functools.lru_cache(maxsize=4096)
 def student_t_quantile(probability: float, dof: float) -> float:
-    """Return the x with P(T <= x) = probability; ValueError outside (0, 1) or for dof <= 0.
+    """Return the quantile of Student's t distribution; ValueError outside (0, 1) or for dof <= 0.
 
     Newton's method on log P against log x, where both tail and centre are nearly straight, inside a bracket.
     """
@@ -125,7 +127,9 @@ def student_t_quantile(probability: float, dof: float) -> float:
 
 
 def noncentral_t_tail(x: float, dof: float, noncentrality: float) -> float:
-    """Return P(T > x) of the noncentral t: the power of a one-sided t-test with critical value `x` >= 0.
+    """Return the tail P(T > x), x >= 0, of the noncentral t distribution: the power of a one-sided t-test.
+
+    `x` is the test's critical value.
 
     Source: T = (Z + d) / S with S² = χ²_v / v, hence P(T > x) = ∫ Φ(d - x s) f_S(s) ds, by Gauss-Legendre quadrature
     over panels that resolve where Φ changes. Absolute error below 1e-8 for dof >= 1.

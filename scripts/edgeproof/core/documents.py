@@ -52,7 +52,7 @@ def read_json(path: FilePath, kind: str) -> Json:
 
 
 def write_json(path: FilePath, document: Mapping[str, Any], kind: str) -> None:
-    """Validate `document` as `kind`, then write it in one step (two-space indent, keys in the order given).
+    """Validate `document` as `kind`, then write it as JSON in one step (two-space indent, keys in the order given).
 
     A document of a kind in `_SEALED` is sealed first.
     """
@@ -63,20 +63,20 @@ def write_json(path: FilePath, document: Mapping[str, Any], kind: str) -> None:
 
 
 def write_sealed(path: FilePath, document: Mapping[str, Any], kind: str) -> None:
-    """Write a document as `write_json` does, with its own digest in it, so that a later edit by hand is noticed."""
+    """Write a JSON document as `write_json` does, with its own digest in it, so that an edit by hand is noticed."""
     write_json(path, seal(document), kind)
 
 
 @read_once
 def read_sealed(path: FilePath, kind: str, remedy: str) -> Json:
-    """Return the document at `path` as `read_json` does; UserError with the remedy if its seal does not match."""
+    """Return the JSON document at `path` as `read_json` does; UserError with the remedy if its seal does not match."""
     document = read_json(path, kind)
     require_sealed(document, path, remedy)
     return document
 
 
 def validate(document: D, kind: str, where: FilePath) -> D:
-    """Return `document` if it satisfies the schema of `kind`; otherwise raise UserError with the first broken rule."""
+    """Return a JSON document if it satisfies the schema of `kind`; else raise UserError with the first broken rule."""
     if not _is_finite(document):
         raise UserError(f"{where}: {_describe_broken_rule(document, kind)}")
     return _require_valid(document, kind, where)
@@ -96,7 +96,7 @@ def _describe_broken_rule(document: Mapping[str, Any], kind: str) -> str:
 
 
 def is_valid(document: Mapping[str, Any], kind: str) -> bool:
-    """Tell whether a document with finite numbers satisfies the schema of `kind`; `validate` says why it does not."""
+    """Tell whether a JSON document with finite numbers satisfies the schema of `kind`; `validate` says why not."""
     try:
         return _validator(kind).is_valid(document)
     except ValueError:  # not JSON at all, for instance a key that is not a string
@@ -105,8 +105,9 @@ def is_valid(document: Mapping[str, Any], kind: str) -> bool:
 
 @functools.cache
 def load_schema(kind: str) -> Json:
-    """Return the JSON Schema that documents of one kind are checked by; `preset#snapshot`: the part `snapshot` of its
-    `$defs`.
+    """Return the JSON Schema that documents of one kind are checked by.
+
+    `preset#snapshot`: the part `snapshot` of its `$defs`.
     """
     name, _, part = kind.partition("#")
     schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
@@ -173,7 +174,7 @@ def _name_unfit_number(text: str) -> str | None:
 
 
 def describe_unfit_number(text: str) -> str:
-    """Return what is said of a number that nothing can hold, with the remedy."""
+    """Return what is said of a number in a document that is too large for any number, with the remedy."""
     shown = text if len(text) <= 20 else f"a number of {len(text):,} characters"
     return f"{shown}, which is too large for a number; write the true value"
 

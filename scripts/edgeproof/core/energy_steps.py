@@ -20,7 +20,7 @@ Places = NDArray[np.intp]
 
 
 def find_steps(values: ArrayLike, significance: float = 0.05, permutations: int = 499, seed: int = 0) -> list[int]:
-    """Return the places where a series steps to another level, by energy distance (E-divisive), ascending.
+    """Return where a series steps to another level or spread, by energy distance (E-divisive), ascending.
 
     The series has one level before the value at each place, another from it on. `values`: shape (n,), any unit; of
     latencies give logarithms. At least three values lie between steps; fewer than six values have none. ValueError for

@@ -27,7 +27,7 @@ class ExitCode(enum.IntEnum):
 
 
 def describe_exit_codes() -> list[str]:
-    """Return the table as lines of text, one code a line."""
+    """Return the table of exit codes as lines of text, one code a line."""
     return [f"{code.value:>3}  {code.meaning}" for code in ExitCode]
 
 
@@ -48,7 +48,7 @@ def name_signal(code: int) -> str | None:
 
 
 def describe_kill(name: str) -> str:
-    """Return what a signal from outside means for a process, and what to do: the end of a sentence on that process."""
+    """Return what to say of a process whose exit code names a signal, and what to do: the end of a sentence."""
     if name == "SIGKILL":
         return (
             "was killed (SIGKILL); if nobody did that, the memory ran out: `sudo dmesg | grep -i oom` says so. "

@@ -15,12 +15,12 @@ from .world_errors import explain_unreadable
 
 
 def sha256_bytes(data: bytes) -> str:
-    """Return the sha256 of bytes as 64 hexadecimal digits."""
+    """Return the sha256 of bytes, as `sha256_file` does of a file's: 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
 def sha256_file(path: FilePath) -> str:
-    """Return the sha256 of a file's bytes as 64 hexadecimal digits; UserError if it cannot be read."""
+    """Return the sha256 of the file at `path` as 64 hexadecimal digits; UserError if it cannot be read."""
     return current_reader().digest(path)
 
 
@@ -40,7 +40,7 @@ def read_head(path: FilePath, size: int) -> bytes:
 
 
 def is_file(path: FilePath) -> bool:
-    """Return whether `path` is a regular file, or one that is known by its digest alone (`Reader.note_absent`).
+    """Tell whether `path` is a regular file, or one that is known by its digest alone (`Reader.note_absent`).
 
     False also for a name that no file can have (too long, a zero byte).
     """
@@ -54,7 +54,7 @@ def is_file(path: FilePath) -> bool:
 
 @contextlib.contextmanager
 def atomic_path(path: FilePath) -> Generator[Path]:
-    """Yield a temporary path beside `path`; on a clean exit flush it to disk and rename it to `path`.
+    """Yield a temporary file's path beside `path`; on a clean exit flush the file to disk and rename it to `path`.
 
     On an error the temporary file is removed and an older `path` stays as it was; an OSError without a file's name, as
     of a full disk, gets that of `path`. Parent folders are made.
@@ -68,7 +68,7 @@ def atomic_path(path: FilePath) -> Generator[Path]:
 
 
 def atomic_write(path: FilePath, data: str | bytes) -> None:
-    """Write text (UTF-8, newlines as given) or bytes to `path` in one step."""
+    """Write a file in one step: text (UTF-8, newlines as given) or bytes to `path`."""
     with _claiming(Path(path)) as (handle, _), open(handle, "wb", buffering=0) as stream:
         rest = memoryview(data.encode() if isinstance(data, str) else data)
         while rest:
@@ -103,8 +103,9 @@ _UMASK = _read_umask()
 
 
 def keep_file(source: FilePath, destination: FilePath) -> None:
-    """Put a file into the store of attempts, or from it into its place: as a hard link where there are such, else as a
-    copy.
+    """Put a file at a second place, as a hard link where there are such, else as a copy.
+
+    The store of attempts keeps files so, and what is in use comes from there.
     """
     source, destination = Path(source), Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ def choose_unit(values_ms: Sequence[float | None]) -> tuple[str, float]:
 
 
 def decimals_for(value: float, low: float | None = None, high: float | None = None, digits: int = 3) -> int:
-    """Return how many decimals to show: two digits of the interval's half width, or `digits` of the value."""
+    """Return how many decimals to format with: two digits of the interval's half width, or `digits` of the value."""
     magnitude = math.floor(math.log10(abs(value))) if value else 0
     if low is None or high is None or high <= low:
         return max(0, digits - 1 - magnitude)
@@ -30,13 +30,13 @@ def decimals_for(value: float, low: float | None = None, high: float | None = No
 
 
 def format_fixed(value: float, decimals: int) -> str:
-    """Return a number with a fixed number of decimals, a true minus and thin spaces between thousands."""
+    """Return a number as text with a fixed number of decimals, a true minus and thin spaces between thousands."""
     text = f"{abs(value):,.{decimals}f}".replace(",", SPACE)
     return (MINUS if value < 0 and any(digit in "123456789" for digit in text) else "") + text
 
 
 def format_number(value: float | None, digits: int = 3) -> str | None:
-    """Return a number with so many significant digits; very small and very large ones with a power of ten."""
+    """Return a number as text with so many significant digits; very small and very large ones with a power of ten."""
     if value is None:
         return None
     if value == 0:
@@ -50,7 +50,7 @@ def format_number(value: float | None, digits: int = 3) -> str | None:
 def format_estimate(
     value: float | None, low: float | None, high: float | None, factor: float = 1.0
 ) -> tuple[str | None, str | None]:
-    """Return (value, interval) with as many digits as the interval supports; None for what is unknown."""
+    """Return (value, interval) as text with as many digits as the interval supports; None for what is unknown."""
     if value is None:
         return None, None
     if low is None or high is None:
@@ -61,24 +61,24 @@ def format_estimate(
 
 
 def format_range(low: float, high: float, decimals: int, sign: bool = False) -> str:
-    """Return "1.2 – 1.4", or with `sign` "-1.2 to +1.4"."""
+    """Return a range as text: "1.2 – 1.4", or with `sign` "-1.2 to +1.4"."""
     texts = [format_signed(item, decimals) if sign else format_fixed(item, decimals) for item in (low, high)]
     return f" {'to' if sign else DASH} ".join(texts)
 
 
 def format_signed(value: float, decimals: int) -> str:
-    """Return a number with its sign, + included."""
+    """Return a number as text with its sign, + included."""
     text = format_fixed(value, decimals)
     return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
 
 
 def format_percent(share: float | None, digits: int = 3) -> str | None:
-    """Return a share as a percentage."""
+    """Return a share as text: a percentage."""
     return None if share is None else f"{format_number(100 * share, digits)}{SPACE}%"
 
 
 def format_bytes(count: int | None) -> str | None:
-    """Return a number of bytes with a decimal unit (kB = 1,000 bytes)."""
+    """Return a number of bytes as text with a decimal unit (kB = 1,000 bytes)."""
     if count is None:
         return None
     for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
@@ -88,7 +88,7 @@ def format_bytes(count: int | None) -> str | None:
 
 
 def format_quantity(count: int) -> str:
-    """Return a large count with three digits and k, M or G."""
+    """Return a large count as text with three digits and k, M or G."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if count >= size:
             return f"{format_number(count / size)}{SPACE}{unit}"
@@ -96,22 +96,22 @@ def format_quantity(count: int) -> str:
 
 
 def format_limit(value: float, share: bool = False) -> str:
-    """Return a number from the configuration with the digits given there; a share as a percentage."""
+    """Return a number from the configuration as text with the digits given there; a share as a percentage."""
     return f"{100 * value:.6g}{SPACE}%" if share else f"{value:g}"
 
 
 def format_count(count: int | None) -> str | None:
-    """Return a whole number with thin spaces between thousands."""
+    """Return a whole number as text with thin spaces between thousands."""
     return None if count is None else format_fixed(count, 0)
 
 
 def format_time(unix_s: float | None) -> str | None:
-    """Return a moment in UTC, to the minute."""
+    """Return a moment as text, in UTC, to the minute."""
     return None if unix_s is None else datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def format_period(moments: Sequence[float]) -> str | None:
-    """Return the period from the first to the last of the moments (Unix seconds) in UTC; None without a moment."""
+    """Return a period as text, first to last of the moments (Unix seconds), in UTC; None without a moment."""
     if not moments:
         return None
     first, last = (datetime.fromtimestamp(moment, UTC) for moment in (min(moments), max(moments)))
@@ -122,22 +122,22 @@ def format_period(moments: Sequence[float]) -> str | None:
 
 
 def shorten_digest(digest: str | None) -> str | None:
-    """Return the first twelve digits of a digest, enough to recognise it."""
+    """Return a digest as text for people: its first twelve digits, enough to recognise it."""
     return None if digest is None else digest[:12]
 
 
 def plural(number: int, noun: str) -> str:
-    """Return "1 cell", "2 cells"; `noun` in the singular."""
+    """Format a count with its noun: "1 cell", "2 cells"; `noun` in the singular."""
     return f"{format_count(number)} {noun if number == 1 else noun + 's'}"
 
 
 def first_up(text: str) -> str:
-    """Return text with its first letter in upper case."""
+    """Format text as the beginning of a sentence: its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 
 def plain(text: str) -> str:
-    """Return text with ordinary spaces and signs, for Markdown and terminals."""
+    """Return formatted text with ordinary spaces and signs, for Markdown and terminals."""
     return text.replace(SPACE, " ").replace(MINUS, "-")
 
 

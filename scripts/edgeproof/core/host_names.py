@@ -17,7 +17,7 @@ class HostName(NamedTuple):
 
 
 def split_host(text: str) -> HostName:
-    """Return the parts of [user@]host[:port]; ValueError says in words what is wrong with it."""
+    """Return the parts of a host's name, [user@]host[:port]; ValueError says in words what is wrong with it."""
     user, at, place = text.rpartition("@")
     if at and not user:
         raise ValueError("has an @ and no user before it")

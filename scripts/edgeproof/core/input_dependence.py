@@ -34,7 +34,7 @@ class InputSpread:
 
 
 def judge_inputs(medians: ArrayLike) -> InputSpread:
-    """Return the InputSpread of a run.
+    """Return how a run's latency depends on the values of its inputs, an InputSpread.
 
     `medians`: shape (processes, inputs), positive, the median time of each input in each process. The test is the
     F-test of a two-way layout on logarithms (rows are processes): the variance between inputs against what differs from

@@ -42,7 +42,7 @@ class Interference:
 
 
 def compare_stretches(alternated_ns: ArrayLike, alone_ns: ArrayLike) -> float:
-    """Return the median of log(alternated / alone) over one process's stretches.
+    """Return the interference that one process shows: the median of log(alternated / alone) over its stretches.
 
     Both of shape (stretches,), in the same unit: the block median next to each stretch that the arm ran alone, and the
     median of that stretch's second half. ValueError for what is not positive or not paired.

@@ -26,8 +26,9 @@ def record_key(key: JobKey) -> None:
 
 
 def read_key(made: FilePath) -> Json | None:
-    """Return the parts of the key of a file; None where nobody wrote one, or the file is not the one it was written
-    of. UserError where the key itself was edited.
+    """Return the parts of the job's key of a file; None where there is none, or it was written of another content.
+
+    UserError where the key itself was edited.
     """
     if not place_of(made).is_file():
         return None
@@ -36,7 +37,7 @@ def read_key(made: FilePath) -> Json | None:
 
 
 def is_key_of(document: Json, made: FilePath) -> bool:
-    """Tell whether a kept key was written of the file `made` as it is now; the file's content is not looked at."""
+    """Tell whether a job's kept key was written of the file `made` as it is now, without reading the file's content."""
     with current_reader().overlooking():
         return is_file(made) and document["sha256"] == sha256_file(made)
 

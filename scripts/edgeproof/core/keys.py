@@ -26,7 +26,7 @@ class Difference(NamedTuple):
 
 
 def compose_key(parts: Json) -> Json:
-    """Return a key as documents keep it: {sha256, parts}."""
+    """Return a key made of its named parts, as documents and attempts keep it: {sha256, parts}."""
     return {"sha256": digest_json(parts), "parts": parts}
 
 

@@ -51,22 +51,22 @@ class Cell(NamedTuple):
 
 
 def toolchain_record(name: str) -> str:
-    """Return the path of the record of an environment that builds or runs artifacts."""
+    """Return the layout's path of the record of an environment that builds or runs artifacts."""
     return f"results/toolchains/{name}.json"
 
 
 def toolchain_interpreter(name: str) -> str:
-    """Return the path of such an environment's Python; environments are not results, so they are outside results/."""
+    """Return the layout's path of such an environment's Python: outside results/, for environments are no results."""
     return f".toolchains/{name}/bin/python"
 
 
 def source_folder(model: str) -> str:
-    """Return the folder of a model's sources, relative to the repository."""
+    """Return the layout's folder of a model's sources, relative to the repository."""
     return f"results/sources/{model}"
 
 
 def artifact_folder(model: str, preset: str, builder: str, precision: str) -> str:
-    """Return the folder of one artifact; `builder` is `host` or the device that built it."""
+    """Return the layout's folder of one artifact; `builder` is `host` or the device that built it."""
     return f"results/artifacts/{model}/{preset}/{builder}/{precision}"
 
 
@@ -79,42 +79,42 @@ def name_build(preset: str, number: int) -> str:
 
 
 def run_folder(cell: Cell) -> str:
-    """Return the folder of a cell's measurement."""
+    """Return the layout's folder of a cell's measurement."""
     return f"results/runs/{cell}"
 
 
 def observed_folder(name: str) -> str:
-    """Return the folder of an observed run: a recording of a user's own loop, under the name it was given."""
+    """Return the layout's folder of an observed run: a recording of a user's own loop, under the name it was given."""
     return f"results/observed/{name}"
 
 
 def calibration_folder(cell: Cell, protocol: str) -> str:
-    """Return the folder of a cell's calibration by a protocol."""
+    """Return the layout's folder of a cell's calibration by a protocol."""
     return f"results/calibration/{cell}/{protocol}"
 
 
 def comparison_folder(campaign: str, name: str) -> str:
-    """Return the folder of a campaign's comparison: another campaign may use the same name."""
+    """Return the layout's folder of a campaign's comparison: another campaign may use the same name."""
     return f"results/comparability/{campaign}/{name}"
 
 
 def plan_folder(pipeline: str, goal: str | None = None) -> str:
-    """Return the folder of a pipeline's plans, or of the plan for one goal."""
+    """Return the layout's folder of a pipeline's plans, or of the plan for one goal."""
     return f"results/plans/{pipeline}" + (f"/{goal}" if goal else "")
 
 
 def family_folder(family: str, device: str) -> str:
-    """Return the folder of a family on a device."""
+    """Return the layout's folder of a family on a device."""
     return f"results/adaptation/{family}/{device}"
 
 
 def replay_folder(family: str, device: str, policy: str, trace: str) -> str:
-    """Return the folder of a trace replayed by a policy."""
+    """Return the layout's folder of a trace replayed by a policy."""
     return f"{family_folder(family, device)}/{policy}/{trace}"
 
 
 def evidence_folder(campaign: str) -> str:
-    """Return the folder of a campaign's evidence."""
+    """Return the layout's folder of a campaign's evidence."""
     return f"results/evidence/{campaign}"
 
 

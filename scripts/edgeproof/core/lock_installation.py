@@ -45,7 +45,7 @@ class InstallationProgress:
 
 
 def count_listed(lock: str) -> int:
-    """Return how many packages the text of a lock lists."""
+    """Return how many packages the text of a lock lists, for the progress of its installation."""
     return len(_LISTED.findall(lock))
 
 

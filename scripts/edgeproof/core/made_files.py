@@ -18,7 +18,7 @@ _LONGEST = 4096  # bytes that one append writes in one piece
 
 
 def note_job(made: FilePath) -> None:
-    """Append the path of a file that a job makes below `results/`."""
+    """Note a file that a job makes below `results/` in the list of made files, for the registry."""
     parts = Path(made).parts
     if _RESULTS in parts:
         at = len(parts) - 1 - parts[::-1].index(_RESULTS)
@@ -26,7 +26,7 @@ def note_job(made: FilePath) -> None:
 
 
 def note_made(results: Path, path: str) -> None:
-    """Append a path below the folder `results`; a disk that is full costs the caller nothing."""
+    """Append a path below the folder `results` to the list of made files; a full disk costs the caller nothing."""
     line = os.fsencode(path) + b"\n"
     if len(line) <= _LONGEST and b"\n" not in line[:-1]:
         with contextlib.suppress(OSError):
@@ -39,7 +39,7 @@ def note_made(results: Path, path: str) -> None:
 
 @contextlib.contextmanager
 def take_made(results: Path) -> Generator[list[str]]:
-    """Yield the paths below `results` that were noted since the last time, and forget them if the block succeeds.
+    """Yield the made files noted since the last time, paths below `results`; forget them if the block succeeds.
 
     Only one process may be in the block at a time: the registry's own lock sees to that.
     """

@@ -42,12 +42,12 @@ def budget_measuring(campaign: Campaign, protocols: Mapping[str, Json]) -> dict[
 
 
 def sum_budgets(budgets: Mapping[str, MeasuringBudget]) -> float:
-    """Return the seconds that everything with a budget may take."""
+    """Return the seconds that all of a campaign's measuring with a budget may take."""
     return sum(budget.jobs * budget.seconds for budget in budgets.values())
 
 
 def name_counts(counts: Mapping[str, int]) -> str:
-    """Return "4 cells, 1 comparison" of {what, in the plural: how many}."""
+    """Return how much measuring a budget is for, "4 cells, 1 comparison", of {what, in the plural: how many}."""
     return ", ".join(plain(plural(count, name.removesuffix("s"))) for name, count in counts.items())
 
 

@@ -15,7 +15,7 @@ _ARRIVING = ".arriving"
 
 
 def claim_scratch(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Make and return an empty folder on this node's own disk ($TMPDIR); None elsewhere than in a job of Slurm.
+    """Make and return an empty scratch folder on this node's own disk ($TMPDIR); None elsewhere than in a job of Slurm.
 
     What killed jobs have left there is removed.
     """
@@ -30,7 +30,7 @@ def claim_scratch(environment: Mapping[str, str] = os.environ) -> Path | None:
 
 
 def bring_folder(folder: Path, store: Path) -> Path:
-    """Bring a folder from a scratch to the store, under a name that nobody takes for a result yet; return its place.
+    """Bring a folder from a node's scratch to the store, under a name that is not a result's yet; return its place.
 
     Call it with the store held. What an earlier call did not finish is removed.
     """

@@ -12,9 +12,9 @@ PAGE_KINDS = ("html", "md")
 
 
 def list_page_models(cells: Iterable[Sequence[str]], comparisons: Collection[str]) -> list[str]:
-    """Return which models have a page in a campaign's report, in the order of the cells; none where one page holds all.
+    """Return which models have pages of their own in a campaign's report; none where one page holds all.
 
-    `cells`: (model, …) each. `comparisons`: names.
+    In the order of the cells. `cells`: (model, …) each. `comparisons`: names.
     """
     models = [cell[0] for cell in cells]
     if len(models) <= CELLS_ON_ONE_PAGE and len(comparisons) <= COMPARISONS_ON_ONE_PAGE:
@@ -23,7 +23,10 @@ def list_page_models(cells: Iterable[Sequence[str]], comparisons: Collection[str
 
 
 def model_page(folder: FilePath, model: str, kind: str) -> str:
-    """Return the path of a model's page in the folder of the first page. `kind`: one of `PAGE_KINDS`."""
+    """Return the path of a model's page among a report's pages, in the folder of the first.
+
+    `kind`: one of `PAGE_KINDS`.
+    """
     return f"{folder}/models/{model}.{kind}"
 
 

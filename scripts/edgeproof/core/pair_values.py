@@ -51,7 +51,7 @@ class ProcessValue:
 
 
 def value_pair(left_ns: ArrayLike, right_ns: ArrayLike, inputs: ArrayLike) -> PairValue:
-    """Return the PairValue of two processes.
+    """Return the PairValue of two processes that took turns.
 
     `left_ns`, `right_ns`: shape (calls,), times of calls (or of samples that repeat one input), the k-th of one beside
     the k-th of the other: same block pair, same place in the block, same input. `inputs`: shape (calls,), which input
@@ -109,7 +109,7 @@ def value_processes(times_ns: ArrayLike, inputs: ArrayLike, blocks: ArrayLike) -
 
 
 def floor_of_clock(quantum_ns: float, block_ns: float) -> float:
-    """Return the least standard deviation of a pair's value with this clock, on the log scale: (quantum / block) / √6.
+    """Return the least standard deviation that pairs' values can have with this clock: (quantum / block) / √6, in logs.
 
     `quantum_ns`: the step of the clock; `block_ns`: time of a block of the faster arm. A block's time is the difference
     of two readings, each of which errs uniformly by one step: standard deviation step / √6. A comparison whose pairs

@@ -45,8 +45,9 @@ class PhasePlan(NamedTuple):
 
 
 def expand_phases(config: Json, campaign: Campaign, catalogues: Catalogues, where: str) -> PhasePlan | None:
-    """Return the PhasePlan of a campaign's configuration, None where it asks for none; UserError for a cell that the
-    campaign does not have, or an unknown name.
+    """Return the PhasePlan of a campaign's five-phase evaluation, None where the configuration asks for none.
+
+    UserError for a cell that the campaign does not have, or an unknown name.
     """
     entry = config.get("phases")
     if entry is None:

@@ -15,7 +15,7 @@ _DRAWING = ("engine",)  # formats whose builder times candidates
 
 
 def draws(preset: Mapping[str, Any]) -> bool:
-    """Tell whether two builds of a preset may differ in latency."""
+    """Tell whether two builds of a preset may differ in latency, because its builder draws."""
     return preset["artifact"] in _DRAWING or "latency_spread" in preset["build"]
 
 
@@ -25,7 +25,7 @@ def list_builds(name: str, preset: Mapping[str, Any]) -> list[str]:
 
 
 def add_builds(presets: Mapping[str, Json]) -> dict[str, Json]:
-    """Return presets with those of further builds, which have one build each.
+    """Return presets with those that stand for their further builds, which have one build each.
 
     UserError where a builder does not draw, or where a file has the name of another preset's build.
     """

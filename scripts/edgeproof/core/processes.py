@@ -14,7 +14,7 @@ FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHO
 
 
 def child_environment(interpreter: str | os.PathLike[str], changes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment in which an interpreter finds edgeproof's packages and its own, and no others.
+    """Return the environment of a child process: its Python finds edgeproof's packages and its own, and no others.
 
     `changes`: variables to set besides. A board's own Python keeps the user's packages (`pip install --user`), for its
     runtime may be there; ours does without.
@@ -27,9 +27,7 @@ def child_environment(interpreter: str | os.PathLike[str], changes: Mapping[str,
 
 
 def shell_prefix() -> str:
-    """Return the shell text that gives child processes the environment of `child_environment`, as a prefix of rules'
-    commands.
-    """
+    """Return the shell text that gives child processes the `child_environment`, as a prefix of rules' commands."""
     return f"unset {' '.join(FOREIGN)}; export PYTHONNOUSERSITE=1; "
 
 

@@ -194,7 +194,7 @@ class ShortReasons(logging.Formatter):
 
 
 def describe_failures(failed: Sequence[Failure], most: int = 3) -> list[str]:
-    """Return progress lines on the jobs that Snakemake logged as failed, with the reason: one for each reason."""
+    """Return the progress handler's last lines, on the jobs that Snakemake logged as failed: one for each reason."""
     if not failed:
         return []
     groups: dict[str, list[str]] = {}
@@ -212,7 +212,7 @@ def describe_failures(failed: Sequence[Failure], most: int = 3) -> list[str]:
 
 
 def describe_stopped(stopped: Sequence[Failure]) -> list[str]:
-    """Return a line on a campaign's jobs that Ctrl-C or a signal has ended, and how to go on; none without such."""
+    """Return the progress handler's line on jobs that Ctrl-C or a signal ended, and how to go on; none without such."""
     if not stopped:
         return []
     names = f"{' '.join(filter(None, stopped[0][:2]))}{f' and {len(stopped) - 1} more' if len(stopped) > 1 else ''}"

@@ -128,7 +128,7 @@ def current_reader() -> Reader:
 
 @contextlib.contextmanager
 def reading_once() -> Generator[Reader]:
-    """Read each file at most once until the block ends; a block inside another shares its reader.
+    """Have a reader read each file at most once until the block ends; a block inside another shares its reader.
 
     Also a decorator: the block is then the call.
     """
@@ -141,7 +141,7 @@ def reading_once() -> Generator[Reader]:
 
 
 def read_once(function: Callable[P, R]) -> Callable[P, R]:
-    """Mark a function of paths and other hashable values that returns what it reads: see the module's docstring."""
+    """Mark a function of paths and other hashable values whose answer a reader keeps: see the module's docstring."""
 
     @functools.wraps(function)
     def answer(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -152,9 +152,9 @@ def read_once(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def require_regular(path: FilePath) -> None:
-    """Raise UserError for a pipe, a socket or a device, whose reading may never end. Others say what else is wrong.
+    """Raise UserError for what no reader may open: a pipe, a socket or a device, whose reading may never end.
 
-    Standard input may be one: it was asked for by name.
+    Others say what else is wrong. Standard input may be one: it was asked for by name.
     """
     if str(path) == "/dev/stdin":
         return

@@ -18,7 +18,7 @@ class _Difference(NamedTuple):
 
 
 def must_follow(claimed: Any, computed: Any, key: str, path: FilePath, source: str) -> None:
-    """Raise UserError at the first value of `claimed` that is not the one `computed`.
+    """Compare what a document claims with what recomputing gave; UserError at the first value that differs.
 
     `key`: where the values are in the file at `path`, empty for the whole document. `source`: what `computed` comes
     from, as the subject of "… give". Floats may differ by rounding (another numpy); everything else must be equal.

@@ -42,10 +42,11 @@ def bootstrap_error_difference(
     confidence: float = 0.95,
     resamples: int = 10_000,
 ) -> ErrorDifference:
-    """Return the ErrorDifference of two models' answers, all three of shape `(n, …)` in the same sample order.
+    """Return the difference in RMSE of two regressions' answers, an ErrorDifference.
 
-    A sample is drawn with both answers attached, so that samples that are hard for both models cancel out. With several
-    values per sample, their squared errors are averaged first. ValueError for other shapes, or fewer than two samples.
+    All three of shape `(n, …)`, in the same sample order. A sample is drawn with both answers attached, so that samples
+    that are hard for both models cancel out. With several values per sample, their squared errors are averaged first.
+    ValueError for other shapes, or fewer than two samples.
     Source: B. Efron, J. Amer. Statist. Assoc. 82 (1987) for BCa; the acceleration is from the jackknife.
     """
     if not (targets.shape == reference.shape == candidate.shape and targets.ndim and len(targets) > 1):

@@ -5,17 +5,20 @@ What was measured once counts once. A second session differs at least in when it
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from .configuration import Json
 from .errors import UserError
 from .seals import digest_json
+
+SomeAttempt = TypeVar("SomeAttempt", bound=tuple[Path, Json])
 
 # Kinds whose raw data are what the agent brought back, by the folder that has it.
 _MEASURED = {"session": "session/", "pairs": "session/"}
 
 
 def identify(record: Json) -> str | None:
-    """Return what an attempt shares with its copies alone, from its record; None of one that has nothing to count.
+    """Return what is the same for an attempt and its copies alone, from its record; None if nothing in it counts.
 
     Of a measurement that is what the agent brought back, whoever kept it and when. Of anything else, which may well be
     made twice with equal files, the moment it began belongs to it.
@@ -30,7 +33,7 @@ def identify(record: Json) -> str | None:
 
 
 def find_copies(attempts: Iterable[tuple[Path, Json]]) -> dict[Path, Path]:
-    """Return {folder of a copy: folder of the attempt that it is a copy of}; of each group, the first is none."""
+    """Return which attempts are the same: {folder of a copy: folder of the first one}."""
     first: dict[str, Path] = {}
     copies: dict[Path, Path] = {}
     for folder, record in attempts:
@@ -39,8 +42,15 @@ def find_copies(attempts: Iterable[tuple[Path, Json]]) -> dict[Path, Path]:
     return copies
 
 
+def leave_out_copies(attempts: Iterable[SomeAttempt]) -> list[SomeAttempt]:
+    """Return attempts of any folders, of those that are the same only the first: what was done once counts once."""
+    known = list(attempts)
+    copies = find_copies(known)
+    return [item for item in known if item[0] not in copies]
+
+
 def require_no_copies(attempts: Sequence[tuple[Path, Json]], document: object) -> None:
-    """Raise UserError if a document rests on an attempt twice: under one name, or as a copy."""
+    """Raise UserError if a document rests on the same attempt twice: under one name, or as a copy."""
     folders = [str(folder) for folder, _ in attempts]
     copies = {str(copy): str(original) for copy, original in find_copies(attempts).items()}
     for place, folder in enumerate(folders):

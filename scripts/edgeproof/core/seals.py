@@ -29,7 +29,7 @@ def seal(document: Mapping[str, Any]) -> Json:
 
 
 def render_sealed(document: Mapping[str, Any]) -> str:
-    """Return a document without a seal as one line of JSON that has one. A large one is written out only once."""
+    """Return a document without a seal as one line of JSON that has its seal. A large one is written out only once."""
     text = _write_canonically(document)
     return f'{text[:-1]},"{SEAL}":"{_digest(text)}"}}\n'
 
@@ -40,7 +40,7 @@ def is_sealed(document: Mapping[str, Any]) -> bool:
 
 
 def require_sealed(document: Mapping[str, Any], path: FilePath, remedy: str) -> None:
-    """Raise UserError if a document has changed since it was sealed."""
+    """Raise UserError if a document has changed since its seal was set."""
     if not is_sealed(document):
         raise UserError(f"{path}: {SEAL} does not match the rest of it; it was edited, {remedy}")
 

@@ -147,7 +147,7 @@ class PairsNeeded:
 
 
 def look_at_sequences(logs: ArrayLike, design: Design, floor_sd: float = 0.0, slack: ArrayLike = 0.0) -> Looks:
-    """Return the Looks of one or many sequences.
+    """Return the Looks of the sequential test at one or many sequences of pairs.
 
     `logs`: shape (…, pairs), log(right / left) in the order measured, at most `design.horizon` pairs; `floor_sd`: the
     least standard deviation of a pair that the clock can show (see `pair_values.floor_of_clock`); `slack`: a number, or
@@ -192,7 +192,7 @@ def judge_sequence(
     interference: Interference | None = None,
     bounds: ArrayLike | None = None,
 ) -> SequenceVerdict:
-    """Return the SequenceVerdict of one comparison, from all pairs of all its attempts in order of start.
+    """Return the SequenceVerdict of one comparison by the sequential test, from all pairs of all its attempts.
 
     `logs`: shape (pairs,), log(right / left) of each pair; `processes`: the left and right processes of the same pairs,
     without which modes are not looked for; `interference`: of the whole comparison; `bounds`: shape (pairs,), of the
@@ -250,7 +250,7 @@ def judge_sequence(
 
 
 def predict_pairs(log_effect: float, log_sd: float, design: Design, floor_sd: float = 0.0) -> PairsNeeded:
-    """Return the PairsNeeded for a verdict when the true log-ratio is `log_effect` and pairs have sd `log_sd`.
+    """Return the PairsNeeded by the sequential test when the true log-ratio is `log_effect` and pairs have sd `log_sd`.
 
     From 2,000 simulated sequences of independent normal pairs, the same ones at each call.
     """
@@ -259,9 +259,9 @@ def predict_pairs(log_effect: float, log_sd: float, design: Design, floor_sd: fl
 
 
 def find_stops(claims: NDArray[np.int8]) -> NDArray[np.intp]:
-    """Return after how many pairs each sequence first supports a claim; one more than its pairs where none does.
+    """Return after how many pairs the sequential test stops: where each sequence first supports a claim.
 
-    `claims`: shape (…, pairs), of a Looks.
+    One more than its pairs where none does. `claims`: shape (…, pairs), of a Looks.
     """
     made = claims != 0
     first: NDArray[np.intp] = np.asarray(made.argmax(axis=-1), dtype=np.intp)
@@ -269,7 +269,7 @@ def find_stops(claims: NDArray[np.int8]) -> NDArray[np.intp]:
 
 
 def claim_of(code: int) -> Claim:
-    """Return the word for a non-zero code in `Looks.claims`."""
+    """Return the word of the sequential test for a non-zero code in `Looks.claims`."""
     codes: dict[int, Claim] = {1: "slower", -1: "faster", 2: "equivalent"}
     return codes[code]
 

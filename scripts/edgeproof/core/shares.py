@@ -28,7 +28,7 @@ _THREADS: ContextVar[int] = ContextVar("threads", default=1)
 
 @contextlib.contextmanager
 def sharing(threads: int) -> Generator[None]:
-    """Let the work of the block take up to so many processes, this one included."""
+    """Let the block share its work among up to so many processes, this one included."""
     token = _THREADS.set(threads)
     try:
         yield
@@ -38,10 +38,10 @@ def sharing(threads: int) -> Generator[None]:
 
 @contextlib.contextmanager
 def working_beside(work: Callable[[T], object], items: Sequence[T]) -> Generator[None]:
-    """Call `work` with every item in further processes, while this one runs the block; after it where there are few.
+    """Share work with further processes: they call `work` with every item, while this one runs the block.
 
-    When the block ends, what is not done is waited for. Raises the UserError of the first item that has one; an error
-    of the block comes before it and stops the others.
+    With few items this process calls it, after the block. When the block ends, what is not done is waited for. Raises
+    the UserError of the first item that has one; an error of the block comes before it and stops the others.
     """
     others = _THREADS.get() - 1 if len(items) >= FEWEST and sys.platform == "linux" else 0
     helpers = [_Helper(work, items, offset, others) for offset in range(others)]

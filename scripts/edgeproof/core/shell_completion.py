@@ -56,7 +56,7 @@ fi
 
 
 def render_completion(shell: str, parser: CommandParser, kinds: set[str]) -> str:
-    """Return the completion script of a program. `kinds`: those metavars for which `edgeproof names` has names."""
+    """Return the shell completion of a program. `kinds`: those metavars for which `edgeproof names` has names."""
     places = dict(_walk(parser, ""))
     template, variable = (_BASH, "words") if shell == "bash" else (_ZSH, "offered")
     verbs = "|".join(shlex.quote(place) for place in places if place)

@@ -45,7 +45,7 @@ class LogSample:
 
 
 def geometric_mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
-    """Return the geometric mean of `values` with its t-interval on the log scale, as an Interval in their unit.
+    """Return the main statistic, a geometric mean with its t-interval on the log scale, as an Interval.
 
     `values`: shape (n,), positive and finite, one per process. For n = 1 the bounds are None; ValueError for values
     without a geometric mean. The interval is exact when log values are normal. It estimates exp(E[log X]), the
@@ -60,7 +60,7 @@ def geometric_mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> 
 
 
 def summarise_logs(logs: npt.NDArray[np.float64]) -> LogSample:
-    """Return the LogSample of an array of logarithms, shape (n,), n >= 1."""
+    """Return the statistics of an array of logarithms, shape (n,), n >= 1: a LogSample."""
     count = len(logs)
     mean = float(logs.mean())
     if count < 2:
@@ -70,7 +70,7 @@ def summarise_logs(logs: npt.NDArray[np.float64]) -> LogSample:
 
 
 def interval_of_logs(sample: LogSample, confidence: float) -> Interval:
-    """Return exp(mean ± t · standard error) of a LogSample as an Interval."""
+    """Return the Interval of a LogSample's statistics, exp(mean ± t · standard error)."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence {confidence} is not inside (0, 1)")
     error = sample.standard_error

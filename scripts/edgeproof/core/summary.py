@@ -49,7 +49,7 @@ class _Process(NamedTuple):
 
 
 def summarise_process(samples_ns: npt.ArrayLike, inputs: int = 1) -> ProcessSummary:
-    """Return the ProcessSummary of one process.
+    """Return the summary of one process's times, a ProcessSummary.
 
     `samples_ns`: integers, shape (n,), n >= 1, all positive; ValueError otherwise. Sample k ran input k mod `inputs`.
     """
@@ -63,7 +63,7 @@ def summarise_run(
     width: float = WIDTH,
     confidence: float = 0.95,
 ) -> Json:
-    """Return the summary of a run as a dict of JSON values.
+    """Return the summary of a run for its `result.json`, as a dict of JSON values.
 
     `sessions_ns`: per session, in order of start, one array of samples per fresh process, in ns and in the order
     measured; lengths may differ. Sample k of a process ran input k mod `inputs`. `width`: of the protocol (see

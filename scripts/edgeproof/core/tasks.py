@@ -41,5 +41,5 @@ def name_sample_task(task: Task) -> str:
 
 
 def describe_judge(task: Task) -> Json | None:
-    """Return how a task is judged, where it says so itself; None for one that is a word."""
+    """Return how a model's task is judged, where the task says so itself; None for one that is a word."""
     return None if isinstance(task, str) else dict(task)

@@ -56,10 +56,10 @@ class DeviceVerdict:
 def compare_devices(
     left: DeviceSessions, right: DeviceSessions, margin: float, comparisons: int = 1, alpha: float = ALPHA
 ) -> DeviceVerdict:
-    """Return the DeviceVerdict of two devices at a margin (a fraction) and level `alpha` / `comparisons`.
+    """Return the DeviceVerdict of two devices, from their sessions, at a margin (a fraction).
 
-    Degrees of freedom are the smaller number of sessions less one, which is never too many. Sessions beyond the twelfth
-    are not used. ValueError for means that are not positive or have no day.
+    The level is `alpha` / `comparisons`. Degrees of freedom are the smaller number of sessions less one, which is never
+    too many. Sessions beyond the twelfth are not used. ValueError for means that are not positive or have no day.
     """
     if not 0 < margin < math.inf:
         raise ValueError(f"margin {margin} is not a positive fraction")
@@ -94,7 +94,7 @@ def compare_devices(
 
 
 def pool_sessions(sessions: Sequence[Sequence[float]]) -> tuple[float, ...]:
-    """Return the geometric mean of each session's process values, the unit of `compare_devices`."""
+    """Return the values by which two devices are compared: the geometric mean of each session's process values."""
     return tuple(math.exp(float(np.log(values).mean())) for values in sessions)
 
 

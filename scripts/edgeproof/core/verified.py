@@ -3,7 +3,7 @@
 Whether a document follows from its raw data depends on the bytes of the files that were read for it, and on our code.
 Both are noted in `.edgeproof/verified/` when it does. Where a later process finds them the same, it parses and
 validates the document and leaves the recomputation out; every file is still hashed. The folder is a cache: delete it
-at any time. `recompute_all` is for programs whose task is to recompute.
+at any time. `ignore_verified` is for programs whose task is to recompute.
 """
 
 import contextlib
@@ -29,8 +29,8 @@ Reading = Callable[[FilePath], Json]
 
 
 @contextlib.contextmanager
-def recompute_all() -> Generator[None]:
-    """Recompute every document that is read until the block ends, whatever is noted of it."""
+def ignore_verified() -> Generator[None]:
+    """Ignore what was verified before: recompute every document that is read until the block ends."""
     token = _RECOMPUTING.set(True)
     try:
         yield
@@ -38,8 +38,8 @@ def recompute_all() -> Generator[None]:
         _RECOMPUTING.reset(token)
 
 
-def recomputed_once(kind: str) -> Callable[[Reading], Reading]:
-    """Mark a function that reads a document of this kind and recomputes it: see the module's docstring.
+def verified_once(kind: str) -> Callable[[Reading], Reading]:
+    """Mark a function that reads and recomputes a document of this kind: what was verified before counts.
 
     It must read every file that decides its outcome through the reader of `core.reader`, and answer with the document
     as it stands in its file. Outside of `reading_once()` nothing is noted and nothing left out.

@@ -6,7 +6,7 @@ from itertools import groupby, takewhile
 
 
 def one_of(names: Iterable[str]) -> str:
-    """Return the regular expression of the names that a wildcard may take; without a name it matches nothing.
+    """Return the regular expression of the names that a rule's wildcard may take; without a name it matches nothing.
 
     Names share what they start with: Snakemake tries such an expression on every file, and of hundreds of models one
     after the other costs a tenth of a dry run.

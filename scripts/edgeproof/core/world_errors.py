@@ -22,7 +22,7 @@ _SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 
 
 def explain_unreadable(error: OSError | ValueError) -> str:
-    """Return in plain words why a file, which the message has named, cannot be read."""
+    """Return in plain words the machine's error for which a file, named by the message before, cannot be read."""
     if not isinstance(error, OSError):
         return f"cannot be read ({error})"
     if error.errno in (errno.ENOENT, errno.ENOTDIR):

@@ -30,7 +30,7 @@ def read_yaml(path: FilePath, kind: str) -> Json:
 
 
 def parse_yaml(text: str, where: FilePath) -> Any:
-    """Return the value of a YAML text, not yet validated; UserError with file and line if it is not YAML."""
+    """Return the value of a YAML file's text, not yet validated; UserError with file and line if it is not YAML."""
     try:
         return copy.deepcopy(_parse_yaml(text))
     except yaml.YAMLError as error:

@@ -23,7 +23,7 @@ from edgeproof.core.job_key import is_key_of, list_keys, read_kept_key
 from edgeproof.core.layout import Cell, comparison_folder, evidence_folder, plan_folder, replay_folder, run_folder
 from edgeproof.core.reader import reading_once
 from edgeproof.core.seals import REMEDY
-from edgeproof.core.verified import recompute_all
+from edgeproof.core.verified import ignore_verified
 from edgeproof.plans.outcome.plan_page import render_page
 from edgeproof.plans.outcome.plan_tables import render_pareto_table, render_plan_table, render_plan_text
 from edgeproof.plans.plan_check import read_check
@@ -42,7 +42,7 @@ _PLAN_VIEWS: dict[str, Callable[[Json], str]] = {
 }
 
 
-@recompute_all()
+@ignore_verified()
 @reading_once()
 def validate_evidence(campaign: str) -> list[str]:
     """Return one line for every file of a campaign that is not what it was when it was made; empty if all are.

@@ -8,7 +8,7 @@ from edgeproof.comparability.two_runs import SIDES, RunSide, view_edgeenv_run, v
 from edgeproof.core.configuration import Json
 from edgeproof.core.errors import UserError
 from edgeproof.core.reader import reading_once
-from edgeproof.core.verified import recompute_all
+from edgeproof.core.verified import ignore_verified
 from edgeproof.runs.results import read_result
 
 from .edgeenv_runs import read_edgeenv_result
@@ -23,7 +23,7 @@ def read_run(root: Path, row: Json) -> Json:
     """
     if row["origin"] == EDGEENV:
         return read_edgeenv_result(Path(row["path"]))
-    with recompute_all(), reading_once():
+    with ignore_verified(), reading_once():
         return read_result(root / row["path"])
 
 

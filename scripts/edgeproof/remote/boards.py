@@ -202,7 +202,7 @@ class Board:
 
 @contextlib.contextmanager
 def reach_board(device: Device) -> Generator[Board]:
-    """Connect to a board, bring the agent there if it lacks it, and yield the board; UserError says what is wrong."""
+    """Connect to a board for sessions, send it the agent if need be, and yield the board; UserError says why not."""
     with open_link(device) as link:
         before = time.time()
         hello = link.ask("hello", folder=link.device.get("folder") or _FOLDER)
@@ -228,9 +228,9 @@ def reach_board(device: Device) -> Generator[Board]:
 
 
 def identify_device(device: Device, ask: bool = False) -> str | None:
-    """Return the id of the board that a device is, or of this machine; "" for a board that was never reached from here.
+    """Return the id of a device's board, which is reached if it has to be and `ask` is true, or of this machine.
 
-    `ask`: reach such a board now, if it can be reached.
+    "" for a board that was never reached from here.
     """
     known = recall_board(device)
     if known is None and ask:
@@ -240,7 +240,7 @@ def identify_device(device: Device, ask: bool = False) -> str | None:
 
 
 def identify_machine(builder: str) -> Json:
-    """Return {id, board, cpu} of the board that runs what a builder made, or of this machine."""
+    """Return {id, board, cpu} of the board that runs what a builder made, reached if need be, or of this machine."""
     device = find_remote_device(builder)
     known = describe_machine() if device is None else recall_board(device)
     if known is None:
@@ -251,7 +251,7 @@ def identify_machine(builder: str) -> Json:
 
 
 def list_agent_files() -> list[Path]:
-    """Return the files of the agent, and of the package above it, that a board is sent."""
+    """Return the files that boards are sent: those of the agent, and of the package above it."""
     package = _SCRIPTS / "edgeproof"
     return [package / "__init__.py", *sorted((package / "agent").rglob("*.py"))]
 

@@ -17,7 +17,7 @@ VARIABLE = "EDGEPROOF_LINKS"
 
 
 def describe_links(devices: Mapping[str, Device]) -> str:
-    """Return the value of the environment variable: JSON, {device: how it is reached} of all behind a link."""
+    """Return the devices' links as text for the environment: JSON, {device: how it is reached} of all behind a link."""
     links = {name: _select_link(device) for name, device in devices.items() if device["transport"] == "ssh"}
     return json.dumps(links, sort_keys=True)
 
@@ -28,7 +28,7 @@ def _select_link(device: Device) -> Json:
 
 
 def complete_device(device: Device) -> Device:
-    """Return a device with how it is reached; UserError where nothing names its host."""
+    """Return a device with its link, which says how it is reached; UserError where nothing names its host."""
     if device.get("host"):
         return device
     name = cast(Json, device).get("name", "")

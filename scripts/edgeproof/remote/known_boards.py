@@ -17,12 +17,12 @@ from .device_links import complete_device
 
 
 def is_remote(device: Device) -> bool:
-    """Tell which machine a device is: True for a board behind a link, False for this machine."""
+    """Tell which machine a device is known to be: True for a board behind a link, False for this machine."""
     return device.get("transport") == "ssh"
 
 
 def recall_board(device: Device) -> Json | None:
-    """Return {id, board, cpu} of the machine that a device is, None for a board that was never reached from here."""
+    """Return {id, board, cpu} of the known board that a device is, or of this machine; None if it was never reached."""
     if not is_remote(device):
         return describe_machine()
     with contextlib.suppress(OSError, ValueError):
@@ -31,7 +31,7 @@ def recall_board(device: Device) -> Json | None:
 
 
 def remember_board(device: Device, machine: Json) -> None:
-    """Remember which machine a device is."""
+    """Remember which board a device is, so that it is known while it is switched off."""
     if recall_board(device) != machine:
         with contextlib.suppress(OSError):  # then it is asked every time
             atomic_write(_place_of(device), json.dumps(machine) + "\n")

@@ -65,7 +65,7 @@ class LinkLost(UserError):
 
 
 def name_host(device: Device) -> str:
-    """Return the host of a device as ssh connects to it: [user@]host[:port]."""
+    """Return the host of a device as an ssh link connects to it: [user@]host[:port]."""
     host, port = device.get("host", ""), device.get("port")
     if port and ":" in host:
         host = f"[{host}]"
@@ -73,7 +73,7 @@ def name_host(device: Device) -> str:
 
 
 def compose_ssh_command(device: Device, command: str) -> list[str]:
-    """Return the command line that runs a shell command on a device."""
+    """Return the command line of ssh that runs a shell command on a device behind a link."""
     words = [*_compose_client(device), "-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-T"]
     words += ["-o", f"ControlPath={_quote_path(_place_master(device))}"]
     if jump := device.get("jump"):  # not -J: that would check the jump host's key against another file
@@ -145,7 +145,7 @@ def _require_identity(device: Device) -> None:
 
 
 def find_known_hosts(device: Device) -> Path:
-    """Return the file of host keys that ssh holds a device's against; a relative path starts at the repository."""
+    """Return the file of host keys that an ssh link is held against; a relative path starts at the repository."""
     return REPOSITORY / os.path.expanduser(device.get("known_hosts") or _KNOWN_HOSTS)
 
 
@@ -286,7 +286,7 @@ def _read_chunks(stream: IO[bytes], size: int) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def open_link(device: Device) -> Generator[SshLink]:
-    """Connect to a board and yield the link; UserError says why it cannot be reached, and what helps."""
+    """Connect to a board over ssh and yield the link; UserError says why it cannot be reached, and what helps."""
     device = complete_device(device)
     _require_identity(device)
     modules = [[name, (_BOARD_END / f"{name}.py").read_text(encoding="utf-8")] for name in _MODULES]

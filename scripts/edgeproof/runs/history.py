@@ -12,13 +12,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from edgeproof.core.attempts import leave_out_copies, list_attempts
+from edgeproof.core.attempts import list_attempts
 from edgeproof.core.change_points import SMALLEST_CHANGE
 from edgeproof.core.configuration import Json
 from edgeproof.core.energy_steps import FEWEST_POINTS, find_steps
 from edgeproof.core.files import FilePath
 from edgeproof.core.keys import Difference, list_differences
 from edgeproof.core.layout import relative_to_repository
+from edgeproof.core.same_attempts import leave_out_copies
 from edgeproof.core.summary import summarise_run
 
 from .sessions import read_session

@@ -25,7 +25,6 @@ from edgeproof.core.attempts import (
     await_others,
     check_files,
     find_attempts,
-    leave_out_copies,
     open_attempt,
     sweep,
 )
@@ -35,6 +34,7 @@ from edgeproof.core.files import FilePath, atomic_write, sha256_bytes, sha256_fi
 from edgeproof.core.layout import relative_to_repository
 from edgeproof.core.processes import child_environment
 from edgeproof.core.reader import current_reader, reading_once
+from edgeproof.core.same_attempts import leave_out_copies
 from edgeproof.remote.boards import Board
 
 from .attempt_remedies import name_remedy, naming_remedy

@@ -17,7 +17,7 @@ from edgeproof.core.reader import read_once
 from edgeproof.core.recomputing import must_follow
 from edgeproof.core.seals import require_sealed
 from edgeproof.core.summary import summarise_run
-from edgeproof.core.verified import recomputed_once
+from edgeproof.core.verified import verified_once
 
 from .attempt_remedies import name_remedy
 from .conditions import first_snapshot, throttling_of
@@ -170,7 +170,7 @@ def summarise_samples(sessions: Sequence[Sequence[Samples]], result: Json) -> Js
 
 
 @read_once
-@recomputed_once("result")
+@verified_once("result")
 def read_result(path: FilePath) -> Json:
     """Return the result at `path`, checked against its schema and recomputed from `samples.csv` beside it.
 

@@ -119,9 +119,7 @@ def mark_whole_inputs(identity: Json, arrays: Samples) -> Samples:
 def write_no_samples(
     identity: Json, kind: str, fault: InputFault, paths: tuple[str | Path, str | Path, str | Path]
 ) -> None:
-    """Write empty sets of a model's samples, and why in samples.json. `kind`: of the samples; `paths`: as for both
-    sets.
-    """
+    """Write empty sets of a model's samples, and why in samples.json. `kind`: theirs; `paths`: as for both sets."""
     for path in paths[:2]:
         atomic_write(path, b"")
     document = {

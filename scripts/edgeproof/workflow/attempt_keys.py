@@ -8,11 +8,12 @@ from typing import Any, NamedTuple, cast
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.calibration.noise import compose_calibration_key
 from edgeproof.comparability.measured_pairs import compose_pairs_key, list_folders_with, why_not
-from edgeproof.core.attempts import find_attempts, leave_out_copies
+from edgeproof.core.attempts import find_attempts
 from edgeproof.core.configuration import Json
 from edgeproof.core.documents import read_json
 from edgeproof.core.errors import UserError
 from edgeproof.core.layout import Cell, source_folder
+from edgeproof.core.same_attempts import leave_out_copies
 from edgeproof.plans.hand_overs import compose_links_key
 from edgeproof.plans.plan_check import PlanRun, compose_check_key
 from edgeproof.remote.boards import identify_device

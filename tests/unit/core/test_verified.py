@@ -7,7 +7,7 @@ import pytest
 from edgeproof.core import verified
 from edgeproof.core.errors import UserError
 from edgeproof.core.reader import current_reader, read_once, reading_once
-from edgeproof.core.verified import recompute_all, recomputed_once
+from edgeproof.core.verified import ignore_verified, verified_once
 
 DONE = []
 
@@ -17,7 +17,7 @@ def read_part(path):
     return current_reader().read(path)
 
 
-@recomputed_once("anything")
+@verified_once("anything")
 def read_whole(path):
     """Return a document that follows from `part` beside it."""
     document = json.loads(current_reader().read(path))
@@ -88,7 +88,7 @@ def test_who_recomputes_all_does_so_and_outside_of_a_block_nothing_is_noted(whol
     assert not (whole.parent / ".edgeproof").exists()
     for _ in range(2):
         read_in_a_new_process(whole)
-    with recompute_all():
+    with ignore_verified():
         read_in_a_new_process(whole)
     assert len(DONE) == 3
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from edgeproof.core import documents
 from edgeproof.core.campaign import DEFAULT_REGRESSIONS
-from edgeproof.core.verified import recompute_all
+from edgeproof.core.verified import ignore_verified
 from edgeproof.evidence.collecting import collect_evidence
 from edgeproof.evidence.gate import check_gate
 from edgeproof.runs import raw_samples, results
@@ -53,7 +53,7 @@ def is_parsed(name):
 
 
 def test_report_opens_and_parses_each_file_once(campaign, opened, parsed):
-    with recompute_all(), opened() as names:
+    with ignore_verified(), opened() as names:
         evidence = collect_evidence(campaign, noise_paths=NOISE, regressions=SETTINGS)
     counts = list_opened(names)
     repeated = {name: count for name, count in counts.items() if count > 1}
@@ -76,7 +76,7 @@ def test_a_report_after_another_opens_each_file_once_and_recomputes_nothing(camp
 
 
 def test_gate_opens_and_parses_each_file_once(campaign, opened, parsed, tmp_path):
-    with recompute_all(), opened() as names:
+    with ignore_verified(), opened() as names:
         check_gate(campaign, (), tmp_path / "gate.json", SETTINGS)
     counts = list_opened(names)
     assert {name: count for name, count in counts.items() if count > 1} == {}

@@ -354,3 +354,13 @@ def test_a_document_that_rests_on_a_removed_attempt_is_made_again(root):
     assert list(renew_documents(Wanted())) == [] and (root / "results/runs/m/p/d/fp32/result.json").exists()
     assert prune(root, "--yes") == {run, pairs[1]}  # what is there waits for it
     assert list(find_lost(["results/none.json"])) == []
+
+
+def test_a_document_without_any_attempt_left_stays(root):
+    """As in results that were copied without their attempts: nothing may be measured over the only figures."""
+    run = write_attempt(root, TARGETS[0])
+    write_document(root, "runs/m/p/d/fp32/result.json", {"sessions": [{"attempt": run}]})
+    shutil.rmtree(root / run)
+    (line,) = renew_documents(Wanted())
+    document = "results/runs/m/p/d/fp32/result.json"
+    assert (root / document).exists() and line.endswith(f"put it back, or measure again: --forcerun {document}")
