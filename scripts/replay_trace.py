@@ -2,7 +2,7 @@
 
 import argparse
 
-from edgeproof.adaptation.replays import Replay, write_replay
+from edgeproof.adaptation.replay_documents import Replay, write_replay
 from edgeproof.core.job_options import json_argument
 from edgeproof.core.program_start import run_program
 

@@ -16,17 +16,17 @@ from edgeproof.runtime.variants import ModelFamily
 from edgeproof.sources.identity import describe_model
 
 from .benchmark_report import benchmark_family, render_table
-from .family_files import open_config
+from .family_files import open_family_file
 from .onnx_descriptions import describe_onnx
+from .replay_documents import Replay, play_document
 from .replay_page import say_verdict
-from .replays import Replay, play_document
 from .server_comparison import read_comparison, say_comparison
 from .server_verbs import compare_two, measure_one
 
 
 def _validate(options: Namespace, root: Path) -> ExitCode:
     """Verb `validate`: NOT_GOOD if a file is missing, or two variants do not take and give the same tensors."""
-    family = open_config(options.config, root)
+    family = open_family_file(options.config, root)
     rows = [
         {"variant": name, "path": item.path, "exists": is_file(item.path), "backend": item.backend}
         for name, item in family.variants.items()
@@ -49,13 +49,13 @@ def _validate(options: Namespace, root: Path) -> ExitCode:
 
 def _show_decisions(options: Namespace, root: Path) -> ExitCode:
     """Verb `decisions`: one reading of this device, MaximizeAccuracy as EdgeAdapt has it, no guard."""
-    document = _decide(open_config(options.config, root), options.latency_ceiling_ms)
+    document = _decide(open_family_file(options.config, root), options.latency_ceiling_ms)
     return show(options, document, lambda: _dump(document))
 
 
 def _benchmark(options: Namespace, root: Path) -> ExitCode:
     """Verb `benchmark`: time every variant in this process, one after the other."""
-    report = benchmark_family(open_config(options.config, root), options.sample, options.runs)
+    report = benchmark_family(open_family_file(options.config, root), options.sample, options.runs)
     return show(options, report, lambda: render_table(report))
 
 
@@ -67,7 +67,7 @@ def _inspect_model(options: Namespace, root: Path) -> ExitCode:
 
 def _replay(options: Namespace, root: Path) -> ExitCode:
     """Verb `replay`: print both guards' figures; with `--output` also write `decisions.jsonl`."""
-    family = open_config(options.config, root)
+    family = open_family_file(options.config, root)
     trace, name = _open_trace(options.trace, root)
     policy = read_catalogue_entry("selection", options.policy, root)
     lines: list[str] = []

@@ -17,7 +17,7 @@ from .onnx_descriptions import shorten_error
 
 
 def benchmark_family(family: ModelFamily, sample: str | None, runs: int) -> Json:
-    """Return the report {variants, metadata} of `benchmark_variants`. `sample`: .npy of the first input, None: random.
+    """Return the benchmark report of a family, {variants, metadata}. `sample`: .npy of the first input, None: random.
 
     UserError for a variant that cannot be loaded or fed here.
     """

@@ -7,8 +7,8 @@ from edgeproof.core.files import is_file
 from edgeproof.runtime.variants import FamilyYamlError, ModelFamily
 
 
-def open_config(path: str, root: Path) -> ModelFamily:
-    """Return the family of a file that a verb of `edgeproof adaptation` was given; UserError for what is wrong.
+def open_family_file(path: str, root: Path) -> ModelFamily:
+    """Return the family of a family file that a user names to a verb; UserError for what is wrong.
 
     Paths in a YAML file are relative to its folder, as EdgeAdapt has it; those of `family.json` to the repository.
     """

@@ -7,7 +7,10 @@ from edgeproof.core.errors import UserError
 
 
 def describe_onnx(path: str) -> Json:
-    """Return what ONNX Runtime says of a file: inputs, outputs, providers; UserError if it cannot be loaded."""
+    """Return the description of an ONNX file by ONNX Runtime: inputs, outputs, providers.
+
+    UserError if it cannot be loaded.
+    """
     import onnxruntime
 
     session = _open_session(path)
@@ -30,5 +33,5 @@ def _open_session(path: str) -> Any:
 
 
 def shorten_error(error: Exception) -> str:
-    """Return what ONNX Runtime says of a file in its exception, in one line of at most 300 characters."""
+    """Return ONNX Runtime's exception as the description of an ONNX file has it: one line, at most 300 characters."""
     return " ".join(str(error).split())[:300]

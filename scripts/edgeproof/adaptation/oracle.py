@@ -59,7 +59,7 @@ def measure_worth(chooser: Chooser, ledger: Ledger, initial: str) -> Worth | Non
 
 
 def find_fitting(chooser: Chooser, ledger: Ledger) -> npt.NDArray[np.bool_]:
-    """Return whether each variant would fit at each step, bool, shape (variants, steps)."""
+    """Return what the oracle may choose from: whether each variant fits at each step, bool, shape (variants, steps)."""
     limits, rows = chooser.limits, []
     for variant in chooser.family.variants.values():
         known = variant.metadata

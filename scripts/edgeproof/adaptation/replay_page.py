@@ -27,7 +27,7 @@ _REASONS = {
 
 
 def render_page(summary: Json, decisions: FilePath) -> str:
-    """Return the page of a replay, self-contained. `decisions`: path of its `decisions.jsonl`."""
+    """Return `page.html` of a replay, self-contained. `decisions`: path of its `decisions.jsonl`."""
     stays = list_stays(decisions, summary)
     return (
         _environment()
@@ -45,7 +45,7 @@ def render_page(summary: Json, decisions: FilePath) -> str:
 
 
 def say_verdict(summary: Json) -> str:
-    """Return one sentence on what a replay shows."""
+    """Return the sentence at the head of a replay's page on what the replay shows."""
     fixed, seed = (summary["modes"][mode] for mode in MODES)
     swaps = plural(fixed["swaps"], "swap")
     text = f"{swaps} in {_say_time(summary['seconds'])}, {seed['swaps']} under EdgeAdapt's own guard"
@@ -57,7 +57,7 @@ def say_verdict(summary: Json) -> str:
 
 
 def list_stays(decisions: FilePath, summary: Json) -> dict[str, list[tuple[float, float, str]]]:
-    """Return {mode: [(from, to, variant)]} in seconds, from the lines of `decisions.jsonl`."""
+    """Return {mode: [(from, to, variant)]} in seconds for a replay's page, from the lines of `decisions.jsonl`."""
     stays: dict[str, list[tuple[float, float, str]]] = {mode: [] for mode in MODES}
     for mode, at_s, active in _read_lines(decisions):
         own = stays[mode]

@@ -12,7 +12,7 @@ from .trace_replay import Conditions
 
 
 def build_chooser(family: ModelFamily, document: Json, mode: str, where: str) -> Chooser:
-    """Return a new chooser for a family, by a document of kind `selection`.
+    """Return a new chooser for a family, by a file `config/selection/{policy}.yaml` (`document`).
 
     `mode`: `fixed` or `seed`. `where`: the document's file, for the UserError about a value in it.
     """
@@ -42,7 +42,10 @@ def build_chooser(family: ModelFamily, document: Json, mode: str, where: str) ->
 
 
 def read_conditions(document: Json, family: ModelFamily, where: str) -> Conditions:
-    """Return the conditions that a file `config/traces/{trace}.yaml` declares; UserError for an unknown variant."""
+    """Return what a file `config/traces/{trace}.yaml` declares: the conditions under which a selection is replayed.
+
+    UserError for an unknown variant.
+    """
     faults = document.get("faults", [])
     named = [
         *filter(None, [document.get("initial")]),

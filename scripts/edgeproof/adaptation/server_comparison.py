@@ -109,7 +109,7 @@ def describe_comparison(raw: Mapping[str, NDArray[np.generic]], setting: TurnsSe
 
 
 def read_comparison(path: FilePath) -> Json:
-    """Return the document at a path; UserError unless every figure follows from the raw data beside it."""
+    """Return the server comparison at a path; UserError unless every figure follows from the raw data beside it."""
     document = read_sealed(path, "server-comparison", REMEDY)
     raw, setting = read_raw(document, Path(path)), TurnsSetting(**document["setting"])
     try:

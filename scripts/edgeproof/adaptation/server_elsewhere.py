@@ -26,10 +26,10 @@ _READY = b"GET /v2/health/ready HTTP/1.1\r\nhost: here\r\n\r\n"
 def measure_server(
     url: str, family: Path, device: str, setting: ServiceSetting, folder: Path, token: str | None
 ) -> Json:
-    """Put load on the server at `url`, write `service.json` and `service.npz` into a folder, return the document.
+    """Measure a server that runs elsewhere, at `url`: put load on it and return the document.
 
-    `family`: a copy of the family that is served, for the request; `setting.starts` must be 0. UserError for a server
-    that is not there or does not answer the request.
+    `service.json` and `service.npz` are written into a folder. `family`: a copy of the family that is served, for the
+    request; `setting.starts` must be 0. UserError for a server that is not there or does not answer the request.
     """
     address, asked, answers = _parse_url(url), compose_question(family), Raw()
     clock = _read_server_clock(address)

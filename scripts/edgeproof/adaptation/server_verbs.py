@@ -25,7 +25,7 @@ _CLIENTS = 8
 
 
 def measure_one(options: Namespace, root: Path) -> ExitCode:
-    """Verb `measure-server`: NOT_GOOD where no rate that was tried holds the budget."""
+    """Do the verb `edgeproof adaptation measure-server`: NOT_GOOD where no rate that was tried holds the budget."""
     try:
         token = read_token(options.token_file)
     except (OSError, ValueError) as error:
@@ -47,7 +47,10 @@ def measure_one(options: Namespace, root: Path) -> ExitCode:
 
 
 def compare_two(options: Namespace, root: Path) -> ExitCode:
-    """Verb `compare-servers`: NOT_PROVED where it is undecided, NOT_GOOD where requests had no good answer."""
+    """Do the verb `edgeproof adaptation compare-servers`.
+
+    NOT_PROVED where it is undecided, NOT_GOOD where requests had no good answer.
+    """
     chosen: dict[Side, ServerChoice] = {}
     held: list[float | None] = []
     for side in SIDES:

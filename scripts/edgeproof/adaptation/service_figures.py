@@ -69,7 +69,7 @@ class Load(Protocol):
 
 
 def describe_service(load: Load, setting: ServiceSetting) -> Json:
-    """Return {single_stream, closed, capacity, open} of a server, as `service.json` has them.
+    """Return the figures of a service, {single_stream, closed, capacity, open}, as `service.json` has them.
 
     UserError where no answer under load was good: there is nothing to describe then.
     """
@@ -106,10 +106,11 @@ def _describe_open_loop(load: Load, name: str, arrivals: Arrivals, rate: float, 
 
 
 def find_capacity(load: Load, first_rate: float, setting: ServiceSetting) -> Json:
-    """Return the highest rate found at which the share of requests beyond the budget is at most 1 %, and its error.
+    """Return a service's figure `capacity`: the highest rate found that holds the budget, and its error.
 
-    The search halves the gap between a rate that holds and one that fails. `holds` is a lower, `fails` an upper limit;
-    rates between them are not decided. `holds` is null where not even the lowest rate tried did.
+    A rate holds where the share of requests beyond the budget is at most 1 %. The search halves the gap between a rate
+    that holds and one that fails. `holds` is a lower, `fails` an upper limit; rates between them are not decided.
+    `holds` is null where not even the lowest rate tried did.
     """
     tried: list[Json] = []
     holds: float | None = None
@@ -134,7 +135,10 @@ def find_capacity(load: Load, first_rate: float, setting: ServiceSetting) -> Jso
 
 
 def summarise_load(found: Loaded) -> Json:
-    """Return {requests, failed, per_second, latency, server}; intervals are over the stretches."""
+    """Return the figures of one load on a service, {requests, failed, per_second, latency, server}.
+
+    Intervals are over the stretches.
+    """
     figures: Json = {}
     for key, share in QUANTILES.items():
         each = [float(np.quantile(one.latency_ns, share)) / 1e6 for one in found.stretches]

@@ -47,7 +47,7 @@ class Answers:
 
 
 def compose_request(address: Address, path: str, body: bytes, token: str | None = None) -> bytes:
-    """Return the bytes of a POST request that keeps its connection."""
+    """Return the bytes of the POST request that makes up the load on a service; it keeps its connection."""
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
     lines = [f"POST {path} HTTP/1.1", f"host: {host}:{address[1]}", "content-type: application/json"]
     lines += [f"content-length: {len(body)}", *([] if token is None else [f"authorization: Bearer {token}"])]
@@ -55,7 +55,7 @@ def compose_request(address: Address, path: str, body: bytes, token: str | None 
 
 
 def draw_schedule(arrivals: Arrivals, rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
-    """Return when requests are due, in seconds from the start.
+    """Return when the requests of an open load on a service are due, in seconds from the start.
 
     Poisson: gaps are exponential with mean 1 / rate, as in LoadGen's Server scenario. Constant: all gaps are 1 / rate.
     """
@@ -68,17 +68,20 @@ def draw_schedule(arrivals: Arrivals, rate: float, seconds: float, seed: int) ->
 
 
 def could_be_due(count: int, rate: float, seconds: float) -> bool:
-    """Tell whether so many requests can have been due at a rate, before a schedule of any length is drawn."""
+    """Tell whether so many requests of a load on a service can have been due at a rate, before a schedule is drawn.
+
+    A schedule could be of any length.
+    """
     return rate * seconds <= 2 * count + 1000
 
 
 def run_open_loop(
     address: Address, request: bytes, due_s: NDArray[np.float64], connections: int, check: Check | None = None
 ) -> Answers:
-    """Send a request at each due time over so many connections and return all latencies.
+    """Put an open loop of load on a service: send a request at each due time, return all latencies.
 
-    Connections take the next due request in turn. With too few of them requests wait here, which counts as latency.
-    `check` looks at every body, after its latency is taken.
+    `connections`: how many there are; they take the next due request in turn. With too few of them requests wait here,
+    which counts as latency. `check` looks at every body, after its latency is taken.
     """
     latency, status = np.zeros(len(due_s), "int64"), np.zeros(len(due_s), "int16")
     began_ns = time.monotonic_ns() + int(_LEAD_S * 1e9)
@@ -107,7 +110,7 @@ def run_open_loop(
 def run_closed_loop(
     address: Address, request: bytes, clients: int, seconds: float, check: Check | None = None
 ) -> Answers:
-    """Let every client send its next request as soon as the last one is answered, and return all latencies.
+    """Put a closed loop of load on a service: each client sends when it has its answer; return all latencies.
 
     `check` looks at every body, after its latency is taken.
     """

@@ -25,7 +25,7 @@ from edgeproof.runtime.inference_protocol import describe_tensors
 from edgeproof.runtime.loaded_models import LoadedModel, make_feed
 
 from .answer_checks import AnswerCheck
-from .family_files import open_config
+from .family_files import open_family_file
 from .served_process import ServedProcess, serve_in_process
 from .server_link import Address, Answer, Link, NoAnswer
 from .service_figures import CONFIDENCE, Loaded, ServiceSetting, describe_service
@@ -94,7 +94,7 @@ class Measuring:
 
 
 def measure_service(family: Path, device: str, setting: ServiceSetting, output: Path, raw: Path) -> None:
-    """Serve a family on this machine, measure it, and write `service.json` and its raw answers (`raw`, npz).
+    """Measure a family's service on this machine: serve it, write `service.json` and its raw answers (`raw`, npz).
 
     The request is the same all the time: one sample of random numbers, as JSON. The device is held meanwhile. UserError
     where the server does not come up.
@@ -105,7 +105,7 @@ def measure_service(family: Path, device: str, setting: ServiceSetting, output: 
 
 def compose_question(family: Path) -> Asked:
     """Return the request that a family's service is measured with, of random numbers, and what its answer must be."""
-    known = open_config(str(family), REPOSITORY)
+    known = open_family_file(str(family), REPOSITORY)
     variant = next(iter(known.variants.values()))
     model = LoadedModel(variant.backend)
     model.load(variant.path)
@@ -206,6 +206,9 @@ def _name(address: Address) -> str:
 
 
 def describe_clock() -> Json:
-    """Return this machine's id, and the clock that times requests with its resolution in seconds."""
+    """Return what a service's measurement says of this machine: its id, and the clock that times requests.
+
+    The clock has its resolution in seconds.
+    """
     known = time.get_clock_info("monotonic")
     return {"machine": describe_machine()["id"], "clock": known.implementation, "resolution_s": known.resolution}

@@ -27,14 +27,14 @@ _REMEDY = "measure the service again"
 
 
 def record_stretch(raw: Raw, name: str, number: int, answers: Answers) -> None:
-    """Add the answers of one stretch to the raw data."""
+    """Add the answers of one stretch to a service's record, the raw data."""
     raw[f"{name}/{number}/latency_ns"] = answers.latency_ns
     raw[f"{name}/{number}/status"] = answers.status
     raw[f"{name}/{number}/seconds"] = np.array(answers.seconds)
 
 
 def read_stretch(raw: Mapping[str, NDArray[np.generic]], name: str, number: int) -> Answers:
-    """Return the answers of one stretch; UserError where they are not there."""
+    """Return the answers of one stretch from a service's record; UserError where they are not there."""
     try:
         latency, status, seconds = (raw[f"{name}/{number}/{part}"] for part in ("latency_ns", "status", "seconds"))
     except KeyError as error:
@@ -45,7 +45,10 @@ def read_stretch(raw: Mapping[str, NDArray[np.generic]], name: str, number: int)
 
 
 def read_raw(document: Json, path: Path) -> dict[str, NDArray[np.generic]]:
-    """Return the arrays of the file that a document names as its raw data; UserError unless its digest is that."""
+    """Return a service's record, the arrays of the file that a document names as its raw data.
+
+    UserError unless its digest is that.
+    """
     place = path.with_name(document["raw"]["file"])
     if sha256_file(place) != document["raw"]["sha256"]:
         raise UserError(f"{place}: was changed since it was measured; {_REMEDY}")
@@ -53,7 +56,7 @@ def read_raw(document: Json, path: Path) -> dict[str, NDArray[np.generic]]:
 
 
 def read_service(path: FilePath) -> Json:
-    """Return the document at a path; UserError unless every figure follows from the raw data beside it."""
+    """Return the `service.json` at a path; UserError unless every figure follows from the raw record beside it."""
     document = read_sealed(path, "service", REMEDY)
     raw, setting = read_raw(document, Path(path)), ServiceSetting(**document["setting"])
     must_follow(document["confidence"], CONFIDENCE, "confidence", path, "the code's constants")
@@ -67,7 +70,7 @@ def read_service(path: FilePath) -> Json:
 
 
 def describe_cold(raw: Mapping[str, NDArray[np.generic]], setting: ServiceSetting) -> Json:
-    """Return the cold starts in the raw data of a service: per start, seconds until ready, ms of the first answer."""
+    """Return the cold starts in the record of a service: per start, seconds until ready, ms of the first answer."""
     try:
         found = {name: [float(value) for value in raw[f"cold/{name}"].tolist()] for name in COLD}
     except KeyError as error:

@@ -5,7 +5,7 @@ from edgeproof.core.formatting import SPACE, format_number, plain
 
 
 def list_loads(document: Json) -> list[tuple[str, Json]]:
-    """Return the words for every load that was put on a server, with its figures.
+    """Return the words for every load that was put on a service, with its figures.
 
     The search for the highest rate is left out.
     """
@@ -17,7 +17,7 @@ def list_loads(document: Json) -> list[tuple[str, Json]]:
 
 
 def say_capacity(capacity: Json) -> str:
-    """Return the sentence on the highest rate that holds the budget."""
+    """Return the words on a service's capacity: a sentence on the highest rate that holds the budget."""
     budget = f"99{SPACE}% of requests within {format_number(capacity['budget_ms'])}{SPACE}ms"
     if capacity["holds"] is None:
         return f"No rate that was tried keeps {budget}."
@@ -26,7 +26,7 @@ def say_capacity(capacity: Json) -> str:
 
 
 def say_service(document: Json) -> list[str]:
-    """Return a service as lines of text."""
+    """Return what a service can take in words, as lines of text."""
     lines = [f"{document['family']} on {document['device']}: {plain(say_capacity(document['capacity']))}"]
     for name, row in list_loads(document):
         p50, p99 = (format_number(row["latency"][key]["value"]) for key in ("p50_ms", "p99_ms"))

@@ -20,16 +20,17 @@ DRIVERS = ("uvicorn", "h11")
 
 
 def main(argv: list[str], root: Path | str = REPOSITORY) -> ExitCode:
-    """Serve until SIGTERM or Ctrl-C and return GOOD, or NOT_GOOD where requests were left without an answer.
+    """Do `edgeproof serve`: serve until SIGTERM or Ctrl-C; NOT_GOOD where requests were left without an answer.
 
-    UserError for a mistake, and for a family whose first variant cannot be loaded. `root`: of the repository.
+    Otherwise GOOD. UserError for a mistake, and for a family whose first variant cannot be loaded. `root`: of the
+    repository.
     """
     options = read_options(build_serve_parser(), argv)
     from edgeproof.runtime.service_options import build_serving, describe_exposure, serve_until_told
 
-    from .family_files import open_config
+    from .family_files import open_family_file
 
-    family = open_config(options.family, Path(root))
+    family = open_family_file(options.family, Path(root))
     try:
         serving = build_serving(family, options)
     except Exception as error:  # of a runtime, any kind: what it says is what the user needs

@@ -22,9 +22,10 @@ def stream_state(
     clock: Callable[[], float] = time.monotonic,
     wait: Callable[[float], None] = time.sleep,
 ) -> ExitCode:
-    """Print one line now and one every `interval` seconds until `duration` has passed; Ctrl-C ends it.
+    """Stream the device's state: print one line now and one every `interval` seconds.
 
-    `device`: root of the file system that is read. A process that ends takes its `own` with it.
+    It ends when `duration` has passed, or with Ctrl-C. `device`: root of the file system that is read. A process that
+    ends takes its `own` with it.
     """
     reader = StateReader(device, clock)
     process = ProcessReader(options.pid, device) if options.pid else None
@@ -44,7 +45,7 @@ def stream_state(
 
 
 def read_line(reader: StateReader, process: ProcessReader | None, variant: str | None) -> Json:
-    """Return a line of a trace. `process`: whose share is ours; `variant`: what it runs."""
+    """Return one line of the state stream. `process`: whose share is ours; `variant`: what it runs."""
     fields: Json = {name: _shorten(value) for name, value in describe_state(reader.read()).items()}
     own = process.read() if process is not None else None
     if own is not None:

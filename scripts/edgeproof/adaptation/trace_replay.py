@@ -107,7 +107,7 @@ class _Loads:
 def replay_trace(
     chooser: Chooser, moments: Iterable[Moment], conditions: Conditions, heat: HeatModel | None = None
 ) -> Iterator[Step]:
-    """Yield one step per moment of a trace. The chooser must be new: it keeps the guard's history.
+    """Replay a trace: yield one step per moment. The chooser must be new: it keeps the guard's history.
 
     Memory: what is free without us, less the footprints of what runs and of what is being loaded. Heat: as recorded,
     and what the change of load adds by the device's model.
@@ -166,7 +166,7 @@ def replay_trace(
 
 
 def render_step(step: Step, mode: str) -> str:
-    """Return a step as one line of `decisions.jsonl`.
+    """Return one step of a trace's replay as a line of `decisions.jsonl`.
 
     `verdicts`: {variant: [feasible, loadable, the constraint that binds, its margin]}.
     """

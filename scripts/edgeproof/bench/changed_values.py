@@ -26,7 +26,7 @@ def list_keys_known(schema: Json) -> set[str]:
 
 
 def propose_values(document: Any, path: Place, node: Json, names: Iterable[str]) -> Iterator[Any]:
-    """Yield other values for a key, the likeliest to be allowed first; `drop` last: the key is taken away.
+    """Yield values to which a key may be changed, the likeliest to be allowed first; `drop` last: it is taken away.
 
     `names`: of other documents, for keys that name one.
     """
@@ -38,7 +38,7 @@ def propose_values(document: Any, path: Place, node: Json, names: Iterable[str])
 
 
 def put(document: Any, path: Place, value: Any) -> Any:
-    """Return a copy of a document with a value at `path`."""
+    """Return a copy of a document with a changed value, `value`, at `path`."""
     changed = copy.deepcopy(document)
     inner = changed
     for part in path[:-1]:

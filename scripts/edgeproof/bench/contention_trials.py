@@ -43,7 +43,10 @@ class Setting:
 
 
 def run_trials(setting: Setting, show: Callable[[str], object]) -> Json:
-    """Measure in rounds and return the `bench-contention` document; `show` gets a line for each pair of stages."""
+    """Run trials of contention in rounds and return the `bench-contention` document.
+
+    `show` gets a line for each pair of stages.
+    """
     pairs = (_CALIBRATING, *_JUDGED)
     files = {count: _save_stage(setting, count) for count in sorted({n for pair in pairs for n in pair})}
     alone: dict[tuple[str, int], list[float]] = {}
@@ -81,7 +84,7 @@ def run_trials(setting: Setting, show: Callable[[str], object]) -> Json:
 
 
 def find_factors(alone: dict[str, float], times: Times) -> dict[str, float]:
-    """Return per executor the factor of contention, from what its stage takes alone and when both ran.
+    """Return the factor of contention per executor, from trials of its stage alone and of both at once.
 
     A stage loses (time − time alone) / overlap of its speed; the factor is 1 over what is left.
     """
@@ -91,7 +94,7 @@ def find_factors(alone: dict[str, float], times: Times) -> dict[str, float]:
 
 
 def predict_times(alone: dict[str, float], factors: dict[str, float]) -> dict[str, float]:
-    """Return what the two stages take in ms when they start together, as plans count it."""
+    """Return what a trial's two stages take in ms when they start together, as plans count contention."""
     document = {
         "schema": "edgeproof.scenario.v2",
         "name": "contention",

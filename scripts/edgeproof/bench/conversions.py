@@ -34,10 +34,10 @@ SCRIPTS = {"onnx": "build_onnx", "openvino.zip": "build_openvino"}  # all others
 def measure_conversions(
     wanted: dict[str, Sequence[str]], repeats: int, tell: Callable[[str], object] = lambda line: None
 ) -> Json:
-    """Return the `bench-convert` document; `wanted`: {model: presets}. `tell` is called with a line per case.
+    """Return the cost of conversions, the `bench-convert` document; `wanted`: {model: presets}.
 
-    `repeats`: the least number per case; short ones are repeated more often. Presets whose toolchain is missing, or
-    that convert nothing, are listed under `left_out` with the reason.
+    `tell` is called with a line per case. `repeats`: the least number per case; short ones are repeated more often.
+    Presets whose toolchain is missing, or that convert nothing, are listed under `left_out` with the reason.
     """
     cases, left_out = [], []
     for model, presets in wanted.items():

@@ -65,7 +65,10 @@ class Setting:
 
 
 def run_trials(setting: Setting, show: Callable[[str], object]) -> Json:
-    """Run the trials and return the `bench-drift` document; each case is tried once whatever the time."""
+    """Run the trials of the drift control and return the `bench-drift` document.
+
+    Each case is tried once whatever the time.
+    """
     until = time.monotonic() + 60 * setting.minutes
     cost = measure_drift_cost(setting)
     show(f"cost: {cost['share']:.2%} of {cost['seconds']:.0f} s")
@@ -82,7 +85,7 @@ def run_trials(setting: Setting, show: Callable[[str], object]) -> Json:
 
 
 def run_case(case: str, seconds: float, number: int) -> Json:
-    """Run one session in time lapse with what the case plants from its middle on; return its described drift."""
+    """Run one trial, a session in time lapse with what the case plants in its middle; return its described drift."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         come = stack.enter_context(_prepare_neighbours(case))
@@ -101,7 +104,7 @@ def run_case(case: str, seconds: float, number: int) -> Json:
 
 
 def plant_step(drift: Json) -> Json:
-    """Return the drift control of a session as it would be if the machine had become slower in its middle."""
+    """Return the drift control of a trial's session as it would be if the machine had become slower in its middle."""
     points: list[Json] = drift["points"]
     planted = [
         {**point, "mean_ns": round(point["mean_ns"] * (STEP if number >= len(points) // 2 else 1))}
@@ -113,7 +116,10 @@ def plant_step(drift: Json) -> Json:
 
 
 def is_found(case: str, drift: Json) -> bool:
-    """Tell whether a session names a change; of a planted one, a slow-down in its middle half."""
+    """Tell whether a trial of the drift control has found a change: its session names one.
+
+    Of a planted change, it names a slow-down in its middle half.
+    """
     if CASES[case] == "at most":
         return bool(drift["changes"])
     end = drift["points"][-1]["at_s"]
@@ -124,7 +130,7 @@ def is_found(case: str, drift: Json) -> bool:
 
 
 def measure_drift_cost(setting: Setting) -> Json:
-    """Measure a session of pairs for the trials and return what share of its time the drift control took."""
+    """Measure a session of pairs in a trial and return what share of its time the drift control took."""
     arm = setting.arm
     key = compose_key({"trial": "cost of the drift control", "arm": arm.arm})
     place = PairPlace(arm.inputs, setting.device, setting.protocol, sys.executable)

@@ -67,7 +67,10 @@ def measure_feasibility(swaps: int, settle_s: float, trace: Path) -> Json:
 
 
 def try_swaps(world: World, swaps: int, trace: Path) -> Json:
-    """Record a trace of so many swaps in a world, replay it, and return the rest of a `bench-feasibility` document."""
+    """Run the trials of feasibility: record a trace of so many swaps in a world and replay it.
+
+    Returns the rest of a `bench-feasibility` document.
+    """
     draw, moves = random.Random(_SEED), list[tuple[float, bool]]()
     lines = [world.read()]
     for _ in range(swaps):

@@ -32,7 +32,7 @@ json.dump({"version": version("apache-otava"), "found": found}, sys.stdout)
 
 
 def run_trials(otava: str, histories: int, tell: Callable[[str], None]) -> Json:
-    """Return the document of the trials (schema `bench-history`). `otava`: a Python that has it."""
+    """Run the trials of histories and return their document (schema `bench-history`). `otava`: a Python that has it."""
     cases: list[Json] = []
     version = ""
     for noise, sd in _NOISES.items():

@@ -81,7 +81,10 @@ def list_candidates(show: Callable[[str], object]) -> list[Candidate]:
 
 
 def run_trials(setting: Setting, show: Callable[[str], object]) -> Json:
-    """Measure the cases and return the `bench-interference` document; `show` gets a line for each session."""
+    """Run the trials of interference and return the `bench-interference` document.
+
+    `show` gets a line for each session.
+    """
     until = time.monotonic() + 60 * setting.minutes
     cases = [Case(*parts) for parts in itertools.product(range(len(setting.candidates)), PLANTED)]
     found: dict[Case, list[PairsSession]] = {case: [] for case in cases}

@@ -44,10 +44,10 @@ class Case:
 
 
 def run_trials(setting: TrialSetting, show: Callable[[str], object]) -> Json:
-    """Measure the pairs and return the `bench-interleaving` document; `show` gets a line for each session.
+    """Run the trials of interleaving by blocks and by processes and return the `bench-interleaving` document.
 
-    The plan is {pairs, pairs_per_session, minutes}: so many pairs of either way per case, fewer when the minutes are
-    over; each case has one session of either way whatever the time.
+    `show` gets a line for each session. The plan is {pairs, pairs_per_session, minutes}: so many pairs of either way
+    per case, fewer when the minutes are over; each case has one session of either way whatever the time.
     """
     plan = setting.plan
     until = time.monotonic() + 60 * plan["minutes"]
@@ -69,7 +69,7 @@ def run_trials(setting: TrialSetting, show: Callable[[str], object]) -> Json:
 
 
 def summarise_cases(setting: TrialSetting, found: dict[Case, dict[str, list[Pair]]]) -> Json:
-    """Return the `bench-interleaving` document of these pairs, by case and mode; at least four pairs each."""
+    """Return the `bench-interleaving` document of the trials' pairs, by case and mode; at least four pairs each."""
     cases = [_summarise(case, pairs) for case, pairs in found.items()]
     return {
         "schema": "edgeproof.bench-interleaving.v1",

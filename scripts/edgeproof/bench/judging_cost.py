@@ -45,10 +45,10 @@ _RATIOS = (0.6, 1.0, 0.97, 1.05)  # right / left of the comparisons, in turn; th
 def measure_judging(
     folder: str | Path, sizes: dict[str, int], tell: Callable[[Json], object] = lambda part: None
 ) -> Json:
-    """Return the `bench-judge` document, measured in the empty folder `folder`; `tell` is called with each part.
+    """Measure the cost of judging in the empty folder `folder`: return the `bench-judge` document.
 
-    `sizes`: {cells, processes, samples, comparisons, pairs}. Each part is a process of its own; `peak_bytes` is its
-    peak memory.
+    `tell` is called with each part. `sizes`: {cells, processes, samples, comparisons, pairs}. Each part is a process of
+    its own; `peak_bytes` is its peak memory.
     """
     folder = Path(folder)
     write_large_campaign(folder, sizes)
@@ -70,7 +70,10 @@ def measure_judging(
 
 
 def write_large_campaign(folder: str | Path, sizes: dict[str, int]) -> None:
-    """Write what is judged, and timed: results and pairs into an empty folder, and the list of work for each part."""
+    """Write the large campaign on which the cost of judging is measured: results, pairs, and the work of each part.
+
+    `folder`: an empty one.
+    """
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -93,9 +96,10 @@ def write_large_campaign(folder: str | Path, sizes: dict[str, int]) -> None:
 
 @reading_once()
 def run_part(name: str, threads: int = 1) -> None:
-    """Do one part of the work in the current folder; `report` and `gate` are scripts of their own.
+    """Do one part of the judging whose cost is measured, in the current folder.
 
-    `threads`: processes that share it, as Snakemake runs as many jobs at once as there are cores.
+    `report` and `gate` are scripts of their own. `threads`: processes that share it, as Snakemake runs as many jobs at
+    once as there are cores.
     """
     plan = json.loads(Path(_PLAN).read_text())
     with sharing(threads):
@@ -132,7 +136,10 @@ def _judge_comparison(policy: Json, comparison: tuple[str, Sequence[Sequence[str
 
 
 def list_arguments(name: str, folder: Path) -> list[str]:
-    """Return the arguments of Python that do a part; the scripts are started as the rules start them, on all cores."""
+    """Return the arguments of Python that do a part of judging, whose cost is measured.
+
+    The scripts are started as the rules start them, on all cores.
+    """
     threads = ["--threads", str(min(4, os.cpu_count() or 1))]  # what the rules of report and gate ask for
     if name not in ("report", "gate"):
         return [str(REPOSITORY / _SCRIPT), "--part", name, *threads]

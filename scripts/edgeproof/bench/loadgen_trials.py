@@ -40,7 +40,7 @@ class Setting:
 
 
 def run_trials(setting: Setting, loadgen_version: str, show: Callable[[str], object]) -> Json:
-    """Return the `bench-loadgen` document; `show` gets a line for each process."""
+    """Run the trials beside LoadGen and return the `bench-loadgen` document; `show` gets a line for each process."""
     reports: list[Json] = []
     for number in range(setting.processes):
         reports.append(_run_process(setting, number))

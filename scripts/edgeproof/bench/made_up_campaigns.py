@@ -59,9 +59,9 @@ def write_wanted(
 def make_campaign(
     root: str | Path, cells: Sequence[Json], comparisons: Sequence[Json] = (), name: str = CAMPAIGN
 ) -> Json:
-    """Write the results of a campaign below `root`, which must be the current folder, and return its snapshot.
+    """Write the results of a made-up campaign below `root`, and return its snapshot.
 
-    `cells`: fields of `MadeUpCell`. `comparisons`: arguments of `write_comparison`.
+    `root` must be the current folder. `cells`: fields of `MadeUpCell`. `comparisons`: arguments of `write_comparison`.
     """
     if not Path("config").exists():  # policies and criteria are read from there
         Path("config").symlink_to(REPOSITORY / "config")

@@ -75,7 +75,7 @@ class MadeUpCell:
 
 
 def write_cell(**options: Any) -> list[str]:
-    """Write one cell with its sources and artifact, and return its row of the snapshot.
+    """Write one made-up cell with its sources and artifact, and return its row of the snapshot.
 
     `options`: fields of `MadeUpCell`.
     """
@@ -352,7 +352,7 @@ def _write_made_up_file(path: str, text: str) -> None:
 
 
 def digest(text: str) -> str:
-    """Return the sha256 of a word, for use as the digest of a made-up file."""
+    """Return the sha256 of a word, for use as the digest of a made-up cell's file."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -35,7 +35,7 @@ class PairsNoise:
 def write_session(
     folder: str, pairs: int, noise: PairsNoise, state: Json, backend: str = "onnxruntime"
 ) -> PairsSession:
-    """Write one session of pairs below a result's folder and return it.
+    """Write one made-up session of pairs below a result's folder and return it.
 
     `state`: {left, right}, as results have it; `backend`: `fake` makes the session simulated.
     """

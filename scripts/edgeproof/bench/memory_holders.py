@@ -37,7 +37,7 @@ class Holder(NamedTuple):
 
 @contextlib.contextmanager
 def start_holder() -> Generator[Holder]:
-    """Start a process that holds nothing yet, and end it on leaving."""
+    """Start a memory holder, a process that holds nothing yet, and end it on leaving."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-m", __name__], env=environment, **pipes) as process:
@@ -50,7 +50,7 @@ def start_holder() -> Generator[Holder]:
 
 
 def obey() -> None:
-    """Be a holder: for every line of standard input hold so many MiB, and say so."""
+    """Be a memory holder: for every line of standard input hold so many MiB, and say so."""
     held: Any = None
     for line in sys.stdin:
         del held  # the old goes before the new comes, so that a swap needs no room for both

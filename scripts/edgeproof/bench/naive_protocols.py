@@ -39,7 +39,10 @@ def judge_naively(left: Times, right: Times) -> list[bool | None]:
 
 
 def find_p_by_iterations(left: Times, right: Times) -> float:
-    """Return the two-sided p-value of Welch's t-test over raw iterations, which wrongly takes them for independent."""
+    """Return the two-sided p-value of Welch's t-test over raw iterations, as a naive protocol would.
+
+    It wrongly takes them for independent.
+    """
     errors = [float(sample.var(ddof=1)) / len(sample) for sample in (left, right)]
     error = sum(errors)
     freedom = error**2 / sum(e**2 / (len(s) - 1) for e, s in zip(errors, (left, right), strict=True))

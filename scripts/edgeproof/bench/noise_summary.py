@@ -36,7 +36,7 @@ def summarise_noise_trials(plan: Json, models: Sequence[str], states: Mapping[st
 
 
 def summarise_state(models: Sequence[str], trials: Trials, slowdown: float, design: Design) -> Json:
-    """Return what the trials of one state of the machine say."""
+    """Return the summary of the noise trials of one state of the machine."""
     alike = {model: trials[model, 0.0] for model in models}
     slowed = {model: trials[model, slowdown] for model in models}
     every = [trial for model in models for trial in alike[model]]
@@ -70,7 +70,7 @@ def summarise_state(models: Sequence[str], trials: Trials, slowdown: float, desi
 
 
 def bound_below(successes: int, count: int, confidence: float = 0.95) -> float:
-    """Return the bound below a share of trials for the summary: one-sided Clopper-Pearson, by bisection."""
+    """Return the bound below a share, for the summary of noise trials: one-sided Clopper-Pearson, by bisection."""
     if successes == 0:
         return 0.0
     low, high = 0.0, 1.0

@@ -64,7 +64,7 @@ class Trial:
 
 
 def run_trials(setting: TrialSetting, show: Callable[[str], object], save: Callable[[Json], object]) -> Json:
-    """Run the trials that are missing, as long as there is time, and return the `bench-noise` document.
+    """Run the noise trials that are missing, as long as there is time, and return the `bench-noise` document.
 
     The plan is {comparisons, slowdown, minutes, budget {pairs, seconds, slowed_seconds}}: at most so many comparisons
     of either kind per model and state; after so many minutes no further one begins (None: no limit), though each kind
@@ -105,9 +105,10 @@ def _choose_kind(setting: TrialSetting, found: dict[Kind, list[Json]], in_time: 
 
 
 def run_trial(setting: TrialSetting, trial: Trial) -> Json:
-    """Compare an artifact with itself until it is decided or the budget ends; return what was found.
+    """Run one noise trial: compare an artifact with itself until it is decided or the budget ends.
 
-    `naive`, `welch_p`: what other ways would have said of one pair of fresh processes, right after; A/A trials only.
+    Returns what was found. `naive`, `welch_p`: what other ways would have said of one pair of fresh processes, right
+    after; A/A trials only.
     """
     count = STATES[trial.kind.state]
     with start_neighbours(count) if count else contextlib.nullcontext():

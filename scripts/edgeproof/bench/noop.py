@@ -171,7 +171,10 @@ def write_campaign(folder: Path, cells: int, comparisons: int = 0) -> Path:
 
 
 def write_bare(folder: Path, cells: int) -> Path:
-    """Write the bare Snakefile that a no-op is compared with, over the files of `write_campaign`; return the folder."""
+    """Write the bare Snakefile that a no-op (`noop`) is compared with, over the files of `write_campaign`.
+
+    Returns the folder.
+    """
     models = list_models(cells)
     pages = list_model_pages("large", [[model] for model in models for _ in PRECISIONS], [])
     text = _SNAKEFILE.format(models=len(models), precisions=list(PRECISIONS), pages=", ".join(map(repr, pages)))
@@ -181,12 +184,12 @@ def write_bare(folder: Path, cells: int) -> Path:
 
 
 def list_models(cells: int) -> list[str]:
-    """Return the model names of the campaign of so many cells that has nothing to do."""
+    """Return the model names of the campaign of so many cells whose run is a no-op (`noop`)."""
     return [f"model-{number:04d}" for number in range(cells // len(PRECISIONS))]
 
 
 def list_files(folder: Path, options: Sequence[str]) -> list[str]:
-    """Return the files that must be there for a no-op of the workflow in a folder, relative to it."""
+    """Return the files that must be there for a no-op (`noop`) of the workflow in a folder, relative to it."""
     lines = _start(folder, [*options, "--summary"])[1].splitlines()
     return [line.split("\t")[0] for line in lines if line.startswith("results/")]
 

@@ -152,7 +152,7 @@ class PlainFlow:
 
 
 def main(argv: list[str]) -> None:
-    """Print what the plain model finds for `SCENARIO SECONDS GAP` as JSON: scores, and whether they are proved."""
+    """Print what the plain flow model finds for `SCENARIO SECONDS GAP` as JSON: scores, and whether they are proved."""
     path, seconds, gap = argv
     scores, proved = PlainFlow(Problem(load_scenario(path))).solve(3, float(seconds), float(gap))
     found: Json = {"scores": scores, "proved": proved}

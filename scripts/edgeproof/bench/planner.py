@@ -65,7 +65,7 @@ CASES = (
 
 
 def measure_planner(tell: Callable[[Json], object] = lambda case: None, cases: tuple[Case, ...] = CASES) -> Json:
-    """Return the `bench-plans` document; `tell` is called with each case when it is done."""
+    """Measure the planner and return the `bench-plans` document; `tell` is called with each case when it is done."""
     measured = []
     for case in cases:
         measured.append(_measure_case(case))

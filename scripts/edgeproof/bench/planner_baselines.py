@@ -15,9 +15,9 @@ _WIDTH = 128
 
 
 def search_beam(problem: Problem, goal: Goal, width: int = _WIDTH) -> float | None:
-    """Return the best score that a beam of `width` finds; None: nothing found, which proves nothing.
+    """Return the best score that a baseline of the planner finds, a beam of `width`; None: nothing found.
 
-    Stages are placed in execution order; a state is cut when its running totals break a limit.
+    That proves nothing. Stages are placed in execution order; a state is cut when its running totals break a limit.
     """
     weights = {metric: float(weight) for metric, weight in goal.levels[0].weights.items()}
     caps, scenario = problem.caps, problem.scenario
@@ -54,7 +54,7 @@ def search_beam(problem: Problem, goal: Goal, width: int = _WIDTH) -> float | No
 
 
 def main(argv: list[str]) -> None:
-    """Print the score that a beam finds for a scenario file as JSON; null where it finds none."""
+    """Print the score that a baseline of the planner finds for a scenario file as JSON; null where it finds none."""
     problem = Problem(load_scenario(argv[0]))
     print(json.dumps({"score": search_beam(problem, compile_goal("balanced", problem))}))
 

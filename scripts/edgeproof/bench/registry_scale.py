@@ -29,7 +29,10 @@ _PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic", "int8-weights")
 
 
 def measure_registry(folder: Path, runs: int, tell: Callable[[str], object] = lambda line: None) -> Json:
-    """Return the `bench-registry` document, measured in the empty folder `folder`. `runs`: how many are made up."""
+    """Measure a registry at the scale of `runs` made-up runs in the empty folder `folder`.
+
+    Returns the `bench-registry` document.
+    """
     write_runs(folder, runs)
     tell(f"{runs} runs written")
     index = _run_apart(_time_index, folder)
@@ -57,7 +60,7 @@ def measure_registry(folder: Path, runs: int, tell: Callable[[str], object] = la
 
 
 def write_runs(folder: Path, runs: int) -> None:
-    """Write very many runs for a registry to read: results and attempts of `runs` made-up cells below `folder`.
+    """Write made-up runs for a registry at scale: results and attempts of `runs` cells below `folder`.
 
     Each is a valid document of its own name.
     """

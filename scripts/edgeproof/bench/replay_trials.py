@@ -5,7 +5,7 @@ import random
 import time
 from pathlib import Path
 
-from edgeproof.adaptation.replays import summarise_mode
+from edgeproof.adaptation.replay_documents import summarise_mode
 from edgeproof.adaptation.selection_files import build_chooser
 from edgeproof.adaptation.trace_replay import Conditions
 from edgeproof.adaptation.traces import read_trace
@@ -27,7 +27,10 @@ _FAMILY = ModelFamily(
 
 
 def measure_replay(folder: Path, steps: int) -> Json:
-    """Return the `bench-replay` document; the trace of so many moments and the decisions are written to `folder`."""
+    """Measure a trial of replaying a long trace and return the `bench-replay` document.
+
+    The trace of so many moments and the decisions are written to `folder`.
+    """
     trace, decisions = folder / "trace.jsonl", folder / "decisions.jsonl"
     write_long_trace(trace, steps)
     chooser = build_chooser(_FAMILY, {"policy": "maximize-accuracy"}, "fixed", "the benchmark")
@@ -50,7 +53,7 @@ def measure_replay(folder: Path, steps: int) -> Json:
 
 
 def write_long_trace(path: Path, steps: int) -> None:
-    """Write the trace of the benchmark: memory and load of a device whose neighbours come and go, drawn by the seed."""
+    """Write the trace that a trial replays: memory and load of a device whose neighbours come and go, by the seed."""
     draw, free = random.Random(_SEED), 400.0
     plain = {"battery_pct": None, "is_charging": None, "thermal_zone_c": None}
     rest = {"gpu_utilization_pct": None, "network_quality": None}

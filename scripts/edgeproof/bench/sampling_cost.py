@@ -95,10 +95,10 @@ def compare_states(
     clock: Callable[[], float] = time.perf_counter,
     rest: Callable[[float], object] = time.sleep,
 ) -> float:
-    """Return log(time of the work beside a running recorder / beside a stopped one), the mean over block pairs.
+    """Return the cost of sampling as log(time of work beside a running recorder / beside a stopped one).
 
-    Both blocks of a pair do the work equally often; which is first is drawn, as often the one as the other. `clock` in
-    seconds.
+    It is the mean over block pairs. Both blocks of a pair do the work equally often; which is first is drawn, as often
+    the one as the other. `clock` in seconds.
     """
     calls = _count_calls(work, plan.block_s, clock)
     orders = [number % 2 == 0 for number in range(plan.block_pairs)]
@@ -139,7 +139,7 @@ def summarise_costs(logs: list[float]) -> Json:
 
 
 def measure_case(threads: int, samplers: list[Json], plan: CostPlan, folder: Path) -> Json:
-    """Return what the samplers cost inferences of SqueezeNet with so many threads; `folder` gets what they record."""
+    """Return what sampling costs inferences of SqueezeNet with so many threads; `folder` gets the recordings."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     artifact = str(describe_arm("squeezenet").artifact)
@@ -153,7 +153,7 @@ def measure_case(threads: int, samplers: list[Json], plan: CostPlan, folder: Pat
 
 
 def describe_bench(cases: list[Json], samplers: list[Json], plan: CostPlan) -> Json:
-    """Return the `bench-sampling` document."""
+    """Return the document on the cost of sampling, `bench-sampling`."""
     return {
         "schema": "edgeproof.bench-sampling.v1",
         "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
@@ -167,7 +167,7 @@ def describe_bench(cases: list[Json], samplers: list[Json], plan: CostPlan) -> J
 
 
 def write_monitor(root: Path) -> None:
-    """Write files as the kernel has them for a power monitor of one rail, for the sampler hwmon."""
+    """Write the files of a power monitor of one rail as the kernel has them, for the cost of sampling it by hwmon."""
     folder = root / "sys/class/hwmon/hwmon0"
     folder.mkdir(parents=True)
     files = {"name": "ina3221", "in1_label": "VDD_IN", "in1_input": 5000, "curr1_input": 1000}

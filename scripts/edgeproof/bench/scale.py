@@ -22,9 +22,10 @@ _COMMAND = "Shell command: "
 
 
 def measure_scale(folder: Path, sizes: dict[str, int], tell: Callable[[Json], object] = lambda part: None) -> Json:
-    """Return the `bench-scale` document, measured in the empty folder `folder`; `tell` is called with each part.
+    """Measure a campaign of large scale in the empty folder `folder`: return the `bench-scale` document.
 
-    `sizes`: as for `judging_cost.measure_judging`, cells a multiple of four. Each part is a process of its own.
+    `tell` is called with each part. `sizes`: as for `judging_cost.measure_judging`, cells a multiple of four. Each part
+    is a process of its own.
     """
     planned, judged = folder / "planned", folder / "judged"
     write_campaign(planned, sizes["cells"], sizes["comparisons"])
@@ -62,6 +63,9 @@ def _measure_pages(folder: Path) -> Json:
 
 
 def find_longest_command(text: str) -> int:
-    """Return the bytes of the longest command that a dry run would start; `text`: of `snakemake -n -p`."""
+    """Return the bytes of the longest command that a dry run of a campaign of this scale would start.
+
+    `text`: of `snakemake -n -p`.
+    """
     commands = [line.removeprefix(_COMMAND) for line in text.splitlines() if line.startswith(_COMMAND)]
     return max((len(command.encode()) for command in commands), default=0)

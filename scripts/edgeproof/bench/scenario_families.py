@@ -90,7 +90,10 @@ _BOARD = {
 
 
 def draw_board_chain(seed: int, stages: int, share: float) -> Json:
-    """Return a version 1 chain on CPU, GPU and NPU; every device holds about `share` of what all stages need on it."""
+    """Return a scenario of the family of chains on CPU, GPU and NPU, in version 1.
+
+    Every device holds about `share` of what all stages need on it.
+    """
     rng = random.Random(seed)
     rows = []
     for index in range(stages):
@@ -123,9 +126,10 @@ def draw_board_chain(seed: int, stages: int, share: float) -> Json:
 
 
 def draw_tight_chain(seed: int, stages: int, slack: float = 0.02) -> Json:
-    """Return a chain on 3 devices with finite memory and a latency cap `slack` above the optimum without memory limits.
+    """Return a scenario of the family of tight chains: 3 devices, finite memory and a latency cap.
 
-    On this family a beam of width 128 calls feasible instances infeasible.
+    The cap is `slack` above the optimum without memory limits. On this family a beam of width 128 calls feasible
+    instances infeasible.
     """
     document = draw_board_chain(seed, stages, share=0.9)
     roomy = {**document, "devices": [{**device, "memory_mb": 10**6} for device in document["devices"]]}
@@ -137,7 +141,7 @@ def draw_tight_chain(seed: int, stages: int, slack: float = 0.02) -> Json:
 
 
 def draw_capped_chain(seed: int, stages: int, devices: int) -> Json:
-    """Return a chain on which memory, latency and energy caps all matter.
+    """Return a scenario of the family of chains on which memory, latency and energy caps all matter.
 
     Budgets are finite. The best balanced plan without caps is not allowed: the latency cap is 2 % below it and the
     energy cap 6 % above it.
@@ -155,7 +159,7 @@ def draw_capped_chain(seed: int, stages: int, devices: int) -> Json:
 
 
 def add_working_memory(document: Json, seed: int) -> Json:
-    """Return a chain of a family in version 1 as version 2: memory becomes weights, and each stage gets activations.
+    """Return a scenario of a family of version 1 chains as version 2: memory becomes weights, stages get activations.
 
     Budgets grow by what the hungriest stage needs, so that memory stays about as tight as it was.
     """
@@ -172,7 +176,10 @@ def add_working_memory(document: Json, seed: int) -> Json:
 
 
 def draw_crowded_graph(seed: int, stages: int, devices: int) -> Json:
-    """Return a graph with activations in which no device holds everything: budgets of about 1.5 shares each."""
+    """Return a scenario of a family of graphs in which no device holds everything, with activations.
+
+    Budgets are about 1.5 shares each.
+    """
     document = draw_graph(seed, stages, devices, activations=True)
     total = sum(max(p["weights_mb"] for v in s["profiles"].values() for p in v) for s in document["stages"])
     for number, device in enumerate(document["devices"]):
@@ -181,7 +188,7 @@ def draw_crowded_graph(seed: int, stages: int, devices: int) -> Json:
 
 
 def draw_scheduled(seed: int, stages: int, devices: int, variants: int = 1) -> Json:
-    """Return a graph whose devices and links work side by side; memory never binds."""
+    """Return a scenario of a family of graphs whose devices and links work side by side; memory never binds."""
     document = draw_graph(seed, stages, devices, variants=variants)
     return {**document, "execution": "scheduled"}
 
@@ -196,11 +203,10 @@ def draw_graph(
     shared: bool = False,
     ends: bool = False,
 ) -> Json:
-    """Return a scenario of the family of graphs (version 2): a chain with skips and joins, set-up costs and links
-    between all devices.
+    """Return a scenario of the family of graphs (version 2), a chain with skips and joins.
 
-    `variants` per profile; `activations`, `shared` weights and `ends` (ingest and egress) are left out unless asked
-    for.
+    There are set-up costs, and links between all devices. `variants` per profile; `activations`, `shared` weights and
+    `ends` (ingest and egress) are left out unless asked for.
     """
     rng = random.Random(seed)
     document = draw_chain(seed, stages, devices)

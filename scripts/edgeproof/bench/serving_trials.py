@@ -53,7 +53,7 @@ class ServingTrial:
 
 
 def run_serving_trials(trial: ServingTrial, show: Callable[[str], object]) -> Json:
-    """Return the `bench-serving` document; `show` gets a line per part."""
+    """Run the trials of serving and return the `bench-serving` document; `show` gets a line per part."""
     figures: Json = {"infer_overhead_us": _measure_overhead(trial)}
     show(f"engine over a bare call: {figures['infer_overhead_us']:.2f} µs")
     rates = _compare_servers(trial)

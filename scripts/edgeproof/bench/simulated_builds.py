@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.build_draws import BuildsVerdict, BuiltPair, compare_builds
 from .lines import Line
-from .scenarios import Floats, Generator
+from .pair_scenarios import Floats, Generator
 
 MARGIN = 0.02
 TRIALS = 2_000
@@ -28,7 +28,10 @@ class Builder(NamedTuple):
 
 
 def simulate_builds(seed: int, portion: float = 1.0) -> list[Line]:
-    """Return Lines on false verdicts and coverage for builders of known truth, with few builds and with many."""
+    """Return Lines on comparisons over simulated builds: false verdicts and coverage.
+
+    The builders have a known truth, with few builds and with many.
+    """
     lines: list[Line] = []
     trials = round(portion * TRIALS)
     for number, builder in enumerate(BUILDERS):

@@ -13,7 +13,7 @@ from ..core.interference import estimate_interference
 from ..core.statistics import Interval
 from ..core.two_devices import DeviceSessions, compare_devices
 from .lines import Line
-from .scenarios import Floats, Generator
+from .pair_scenarios import Floats, Generator
 
 EXACT_TRIALS, TRIALS = 10_000, 2_000
 MARGIN = 0.02
@@ -21,7 +21,7 @@ _DAYS = tuple(f"2026-01-{1 + day // 2:02d}" for day in range(SESSIONS_HORIZON))
 
 
 def simulate_dependence(seed: int, portion: float = 1.0) -> list[Line]:
-    """Return Lines on the correlation that calibrations give: how often it is at least the true one."""
+    """Return Lines on calibrations' estimates of correlation: how often they are at least the true one."""
     lines: list[Line] = []
     trials = round(portion * TRIALS)
     for correlation in (0.0, 0.2, 0.5):
@@ -38,7 +38,7 @@ def simulate_dependence(seed: int, portion: float = 1.0) -> list[Line]:
 
 
 def simulate_headlines(seed: int, portion: float = 1.0) -> list[Line]:
-    """Return Lines on the coverage of headlines: of the session's level in one session, of all sessions' in three."""
+    """Return Lines on headlines as estimates: coverage of the session's level in one, of all sessions' in three."""
     generator, exact = np.random.default_rng(seed), round(portion * EXACT_TRIALS)
     lines: list[Line] = []
     kinds: dict[str, Callable[[tuple[int, ...]], Floats]] = {
@@ -64,7 +64,7 @@ def simulate_headlines(seed: int, portion: float = 1.0) -> list[Line]:
 
 
 def simulate_percentiles(seed: int, portion: float = 1.0) -> list[Line]:
-    """Return Lines on the coverage of percentiles' intervals over starts, for starts like those seen."""
+    """Return Lines on estimates of percentiles: coverage of their intervals over starts, for starts like those seen."""
     generator, trials = np.random.default_rng(seed), round(portion * TRIALS)
     lines: list[Line] = []
     for fraction, starts, calls in (
@@ -107,7 +107,7 @@ def simulate_devices(seed: int, portion: float = 1.0) -> list[Line]:
 
 
 def simulate_interference(seed: int, portion: float = 1.0) -> list[Line]:
-    """Return Lines on planted interference of 0 and 3 %: covered by the interval, and seldom forbidding in vain."""
+    """Return Lines on estimates of planted interference, 0 and 3 %: covered, and seldom forbidding in vain."""
     generator, trials = np.random.default_rng(seed), round(portion * TRIALS)
     lines: list[Line] = []
     for planted in (0.0, 0.03):
@@ -125,7 +125,10 @@ def simulate_interference(seed: int, portion: float = 1.0) -> list[Line]:
 
 
 def simulate_drift(seed: int, portion: float = 1.0) -> list[Line]:
-    """Return Lines on the drift control: sessions named without a change, and changes from the middle found."""
+    """Return Lines on what the drift control estimates: how often it names a session without a change, and with one.
+
+    A change is in the middle of its session.
+    """
     generator, trials = np.random.default_rng(seed), round(portion * TRIALS)
     lines: list[Line] = []
     for points in (6, 10, 20, 40):

@@ -11,7 +11,7 @@ from ..core.boundaries import EQUIVALENT_FROM, HORIZON, Boundary, spend
 from ..core.modes import ProcessLevels, bound_rare_starts, find_modes
 from ..core.sequential import Design, claim_of, find_stops, look_at_sequences
 from .lines import Line
-from .scenarios import PROCESS_ERROR, Floats, Scenario, Sequences, draw_normal
+from .pair_scenarios import PROCESS_ERROR, Floats, Scenario, Sequences, draw_normal
 
 MARGIN = 0.02
 EXACT_TRIALS, TRIALS = 10_000, 2_000
@@ -57,7 +57,7 @@ def _run_sequences(sequences: Sequences, effect: float, design: Design, pairs: i
 
 
 def simulate_scenario(scenario: Scenario, seed: int, portion: float = 1.0) -> list[Line]:
-    """Return the Lines of one scenario: false `slower`, false `equivalent`, and coverage where sequences stop.
+    """Return Lines on the verdicts of one scenario: false `slower`, false `equivalent`, coverage where sequences stop.
 
     The truth is at the margin, just beyond it, and for coverage at the margin or at twice it, whichever is worse.
     """
@@ -79,7 +79,7 @@ def simulate_scenario(scenario: Scenario, seed: int, portion: float = 1.0) -> li
 
 
 def simulate_budgets(seed: int, portion: float = 1.0) -> list[Line]:
-    """Return Lines on where sequences may stop: few pairs, budgets of five pairs continued at will, and every look.
+    """Return Lines on verdicts by where sequences may stop: few pairs, budgets of five pairs continued, and every look.
 
     What a sequence that stops after few pairs may err is what has been spent by then.
     """
@@ -107,7 +107,7 @@ def simulate_budgets(seed: int, portion: float = 1.0) -> list[Line]:
 
 
 def simulate_campaigns(seed: int, portion: float = 1.0) -> list[Line]:
-    """Return Lines on campaigns of 1 to 20 comparisons, all at the worst truth: the share with any false verdict."""
+    """Return Lines on verdicts in campaigns of 1 to 20 comparisons at the worst truth: the share with a false one."""
     lines: list[Line] = []
     trials = round(portion * TRIALS)
     for comparisons in (1, 2, 5, 10, 20):

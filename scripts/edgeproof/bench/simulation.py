@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from . import simulated_estimates as estimates
 from . import simulated_verdicts as verdicts
 from .lines import Line
-from .scenarios import SCENARIOS
+from .pair_scenarios import SCENARIOS
 from .simulated_builds import simulate_builds
 
 Part: TypeAlias = Callable[[int, float], list[Line]]
@@ -46,7 +46,7 @@ def run_simulation(portion: float = 1.0, report: Callable[[Line], None] = lambda
 
 
 def run_part(name: str, portion: float = 1.0) -> list[Line]:
-    """Return the Lines of one part, `PARTS` or the name of a scenario."""
+    """Return the Lines of one part of the simulation, `PARTS` or the name of a scenario."""
     if name in PARTS:
         return PARTS[name](_SEED, portion)
     number = [scenario.name for scenario in SCENARIOS].index(name)

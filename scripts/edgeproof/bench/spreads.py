@@ -32,7 +32,10 @@ def estimate_sd(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
 
 
 def compare_sds(over: ArrayLike, under: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
-    """Return the ratio of the standard deviations of two samples with its interval; ValueError below four values."""
+    """Return the ratio of the spreads of two samples, their standard deviations, with its interval.
+
+    ValueError below four values.
+    """
     arrays = [_check(over), _check(under)]
     z = normal_quantile((1 + confidence) / 2)
     variances = [float(array.var(ddof=1)) for array in arrays]

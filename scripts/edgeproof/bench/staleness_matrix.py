@@ -52,7 +52,10 @@ class Change(NamedTuple):
 
 
 def build_matrix(campaign_file: Path) -> Json:
-    """Return {row: what it changes}; see `describe_row`. `campaign_file`: documents that set every key."""
+    """Return the staleness matrix, {row: what it changes}; see `describe_row`.
+
+    `campaign_file`: documents that set every key.
+    """
     documents = read_documents(campaign_file)
     before = list_all_jobs(documents)
     rows: Json = {}
@@ -66,7 +69,10 @@ def build_matrix(campaign_file: Path) -> Json:
 
 
 def read_documents(campaign_file: Path) -> Documents:
-    """Return the configuration that rows of the matrix change: the shipped one with a file's documents laid over it."""
+    """Return the configuration that rows of the staleness matrix change.
+
+    It is the shipped one with a file's documents laid over it.
+    """
     asked: Documents = yaml.safe_load(campaign_file.read_text())
     found: Documents = {kind: read_catalogue(kind) for kind in CATALOGUES} | {"campaign": {}}
     for kind, named in asked.items():
@@ -78,7 +84,8 @@ def read_documents(campaign_file: Path) -> Documents:
 
 
 def list_all_jobs(documents: Documents) -> dict[str, Job]:
-    """Return {document: Job} of the campaign over these documents, the state that a row of the matrix starts from;
+    """Return {document: Job} of the campaign over these documents, from which rows of the staleness matrix start.
+
     UserError where they do not fit together.
     """
     (config,) = documents["campaign"].values()
@@ -105,15 +112,16 @@ def list_changes(documents: Documents) -> Iterator[Change]:
 
 
 def list_runs(before: Mapping[str, Job], after: dict[str, Job]) -> list[str]:
-    """Return the row of the matrix for a change: documents whose jobs run, new ones, changed keys or inputs, and what
-    follows.
+    """Return, for a row of the staleness matrix, the documents whose jobs run after a change.
+
+    They are new ones, those with changed keys or inputs, and what follows.
     """
     new = [path for path, job in after.items() if path not in before or _differs(before[path], job)]
     return list_downstream(after, new)
 
 
 def describe_row(before: Mapping[str, Job], after: dict[str, Job]) -> Json:
-    """Return what a change does.
+    """Return what the change of a row of the staleness matrix does.
 
     `keys`: {rule: {part of the key: number of jobs}}. `runs`: {rule: jobs that run}. `measures`: {rule: jobs that may
     start a session}: what decides the raw data changed, more is asked for, or an artifact, the samples or a plan are
@@ -250,6 +258,6 @@ def _replace_leaves(value: Any, stale: Mapping[str, str]) -> Any:
 
 
 def render_matrix(rows: Json) -> str:
-    """Return the matrix as the file has it: a row a line, so that a difference of two files can be read."""
+    """Return the staleness matrix as the file has it: a row a line, so that a difference of two files can be read."""
     lines = (f"{json.dumps(name)}: {json.dumps(row, sort_keys=True)}" for name, row in rows.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"

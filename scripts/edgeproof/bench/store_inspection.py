@@ -16,13 +16,13 @@ _OUTSIDE = {FOLDER, "logs", "keys"}  # folders whose files are no documents
 
 
 def list_kept(results: Path) -> list[Attempt]:
-    """Return all attempts in an interrupted campaign's results, to inspect them; UserError for a broken record."""
+    """Inspect an interrupted campaign's store: return all attempts that are kept; UserError for a broken record."""
     folders = sorted(path.parent for path in results.rglob(f"{FOLDER}/[0-9]*/{RECORD}"))
     return [Attempt(folder, read_record(folder)) for folder in folders]
 
 
 def digest_kept(results: Path) -> dict[str, dict[str, str]]:
-    """Return what the store keeps below a results folder: {attempt: {file: sha256}} of the complete attempts."""
+    """Return what an inspection finds kept in the store: {attempt: {file: sha256}} of the complete attempts."""
     return {
         str(attempt.folder.relative_to(results)): _digest_files(attempt.folder)
         for attempt in list_kept(results)
@@ -31,7 +31,10 @@ def digest_kept(results: Path) -> dict[str, dict[str, str]]:
 
 
 def digest_documents(results: Path) -> dict[str, str]:
-    """Return {file: sha256} of what an inspection finds made, but for evidence, index of runs, logs and attempts."""
+    """Return {file: sha256} of what an inspection finds made beside the store.
+
+    That is all but evidence, index of runs, logs and attempts.
+    """
     files = (path.relative_to(results) for path in results.rglob("*") if path.is_file())
     told = (".", "registry.")  # hidden files, and the index with its notes, which every job grows
     kept = (path for path in files if not {*_OUTSIDE, "evidence"} & set(path.parts) and not path.name.startswith(told))
@@ -39,7 +42,10 @@ def digest_documents(results: Path) -> dict[str, str]:
 
 
 def list_lost(before: dict[str, dict[str, str]], results: Path) -> Iterator[str]:
-    """Yield a sentence for each complete attempt that is gone or was changed. `before`: of `digest_kept`."""
+    """Inspect the store for what is lost: yield a sentence for each complete attempt that is gone or was changed.
+
+    `before`: of `digest_kept`.
+    """
     for name, files in before.items():
         folder = results / name
         if not folder.is_dir():
@@ -49,7 +55,7 @@ def list_lost(before: dict[str, dict[str, str]], results: Path) -> Iterator[str]
 
 
 def list_repeated(results: Path, sessions: int = 1) -> Iterator[str]:
-    """Yield a sentence for each thing that was made or measured again although the store had it.
+    """Inspect the store: yield a sentence for each thing that was made or measured again although the store had it.
 
     `sessions`: how many sessions a cell may have. Pairs of several sessions are one sequence; that none of them is
     beside it is for `list_unused`.
@@ -65,7 +71,7 @@ def list_repeated(results: Path, sessions: int = 1) -> Iterator[str]:
 
 
 def list_unused(results: Path) -> Iterator[str]:
-    """Yield a sentence for each measured sequence of pairs that is not all in its document."""
+    """Inspect the store: yield a sentence for each measured sequence of pairs that is not all in its document."""
     for document in sorted(results.glob("comparability/*/*/pairs.json")):
         pairs = read_json(document, "pairs")
         key = pairs["key"]["sha256"]
@@ -84,7 +90,7 @@ def list_unused(results: Path) -> Iterator[str]:
 
 
 def list_broken(results: Path) -> Iterator[str]:
-    """Yield a sentence for each document or artifact in its place that is not whole."""
+    """Inspect the store: yield a sentence for each document or artifact in its place that is not whole."""
     for path in sorted(results.rglob("*.json")):
         inner = path.relative_to(results)
         if not _OUTSIDE & set(inner.parts) and not path.name.startswith("."):
@@ -95,7 +101,7 @@ def list_broken(results: Path) -> Iterator[str]:
 
 
 def list_open(results: Path) -> list[str]:
-    """Return the rooms of an interrupted campaign's results that have an attempt in the making."""
+    """Inspect an interrupted campaign's store: return the rooms of its results that have an attempt in the making."""
     return sorted({path.relative_to(results).parts[0] for path in results.rglob(f"{FOLDER}/.*.part")})
 
 

@@ -149,7 +149,7 @@ class Trial:
 
 
 def prepare_trial(folder: Path, seed: int) -> Trial:
-    """Make the copy with the campaign of two cells and return its trial, run once to the end."""
+    """Prepare a trial of survival: make the copy with the campaign of two cells, run once to the end."""
     root, warmups = copy_workflow(folder), [_FIRST_WARMUP]
 
     def renew() -> None:
@@ -169,7 +169,7 @@ def prepare_trial(folder: Path, seed: int) -> Trial:
 
 @contextlib.contextmanager
 def mount_disk(folder: Path) -> Iterator[bool]:
-    """Give the results of an interrupted campaign a small file system in memory; yield whether that was possible."""
+    """Give the results in a trial of survival a small file system in memory; yield whether that was possible."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(folder)]
     mounted = (

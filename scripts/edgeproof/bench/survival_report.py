@@ -18,7 +18,7 @@ _DEMO_SESSIONS = 3  # its protocol measures an unstable cell again, twice at mos
 def report_survival(
     folder: Path, counts: Mapping[str, int], demo: int, seed: int, tell: Callable[[Json], object] = lambda row: None
 ) -> Json:
-    """Run all trials of interruptions in the empty folder `folder` and return the report on them, `bench-survival`.
+    """Run all trials of survival in the empty folder `folder` and return the report on them, `bench-survival`.
 
     `counts`: {kind of interruption: how often}. `demo`: how often the demo campaign is killed, 0 for no demo. `tell` is
     called with each interruption.
@@ -59,7 +59,7 @@ def _kill_demo(folder: Path, count: int, seed: int, tell: Callable[[Json], objec
 
 
 def describe_row(row: Json) -> str:
-    """Return one line about an interruption."""
+    """Return one line of the survival report, about one interruption."""
     working = f", while {' and '.join(row['open'])} were at work" if row["open"] else ""
     found = "; ".join(row["faults"]) or "nothing lost, repeated or half-written"
     return f"{row['kind']} after {row['after_s']} s{working}: {found}"

@@ -98,7 +98,10 @@ class _Loader:
 
 
 def run_swaps(folder: Path, swaps: int, seconds: float, seed: int, log: Log) -> None:
-    """Run so many swaps over at least so many seconds and log every request and swap; `folder` gets the models."""
+    """Run a trial of so many swaps over at least so many seconds and log every request and swap.
+
+    `folder` gets the models.
+    """
     family, plan = write_family(folder), _Plan()
     x = {"x": [[0.0] * WIDTH]}
     loader = _Loader(family, plan, folder)

@@ -25,7 +25,10 @@ _EXPECTED = {
 
 
 def judge_log(path: Path) -> Json:
-    """Return the `bench-swaps` document that follows from a log; ValueError where it is no whole log."""
+    """Return the verdicts on a log of the swap proof, the `bench-swaps` document.
+
+    ValueError where it is no whole log.
+    """
     lines: list[Any] = [json.loads(line) for line in path.read_text().splitlines()]
     kinds: dict[str, list[Any]] = {}
     for line in lines:

@@ -24,7 +24,10 @@ class TrialSetting:
 
 
 def read_trial_protocol() -> MeasuringProtocol:
-    """Return the protocol under which benchmarks measure pairs, `quick`; paths start from the repository."""
+    """Return the protocol under which benchmarks measure pairs of trial arms, `quick`.
+
+    Paths start from the repository.
+    """
     protocol: Any = read_yaml("config/protocols/quick.yaml", "protocol")
     return protocol
 
@@ -45,7 +48,7 @@ class TrialArm:
 
 
 def describe_arm(model: str, threads: int | None = None) -> TrialArm:
-    """Return the arm of a model, with so many threads or those of `THREADS`; paths start from the repository."""
+    """Return the trial arm of a model, with so many threads or those of `THREADS`; paths start from the repository."""
     options = {"intra_op_threads": threads or THREADS[model]}
     arm: Any = {"backend": "onnxruntime", "precision": "fp32", "runtime": options}
     artifact = Path(f"results/artifacts/{model}/ort-cpu/host/fp32/artifact.onnx")

@@ -22,7 +22,7 @@ _DECLARED = {
 
 
 def write_family(folder: Path) -> ModelFamily:
-    """Write the models into a folder and return the family; its figures are those of EdgeAdapt's example."""
+    """Write the models of the trial family into a folder and return it; its figures are of EdgeAdapt's example."""
     family = ModelFamily("sums")
     for name, (factor, offset) in SUMS.items():
         path = folder / f"{name}.onnx"
@@ -33,7 +33,10 @@ def write_family(folder: Path) -> ModelFamily:
 
 
 def write_sum(path: Path, factor: float, offset: float, width: int = WIDTH) -> None:
-    """Write the ONNX model y = factor · x + offset, `x` and `y` float32 (batch, width)."""
+    """Write a variant of the trial family, the ONNX model y = factor · x + offset.
+
+    `x` and `y` are float32 (batch, width).
+    """
     make = onnx.helper
     value = [make.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", width]) for name in ("x", "y")]
     constants = [
@@ -47,7 +50,7 @@ def write_sum(path: Path, factor: float, offset: float, width: int = WIDTH) -> N
 
 
 def find_variant(x: float, y: list[float]) -> str | None:
-    """Return the variant whose sum of `x` all of `y` are, None where they are nobody's."""
+    """Return the variant of the trial family whose sum of `x` all of `y` are, None where they are nobody's."""
     for name, (factor, offset) in SUMS.items():
         if np.all(np.asarray(y) == np.float32(factor * x + offset)):
             return name
@@ -55,7 +58,7 @@ def find_variant(x: float, y: list[float]) -> str | None:
 
 
 def write_networks(folder: Path) -> ModelFamily:
-    """Write two small networks that take 64 and give 10 numbers, and return them as the family `networks`."""
+    """Write two small networks that take 64 and give 10 numbers, and return them as the trial family `networks`."""
     family = ModelFamily("networks")
     for name, width, accuracy in (("wide", 1024, 0.9), ("narrow", 256, 0.8)):
         path = folder / f"{name}.onnx"

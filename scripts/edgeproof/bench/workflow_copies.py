@@ -31,5 +31,5 @@ def compose_command(options: Sequence[str]) -> list[str]:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return our variables without those that would reach into another Snakemake or another Python."""
+    """Return the variables for a copy of the workflow, without those that reach into other Snakemakes or Pythons."""
     return {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE_", "PYTHONPATH"))}

@@ -47,7 +47,7 @@ class BundleFile(NamedTuple):
 
 
 def list_campaign_files(campaign: str) -> tuple[list[BundleFile], list[str]]:
-    """Return (files, large files that may stay out) of a campaign, sorted; the current folder has `results/`.
+    """Return (files, large ones that may stay out) of a campaign's bundle, sorted; the current folder has `results/`.
 
     UserError where a file is missing that the workflow makes.
     """
@@ -98,7 +98,7 @@ def list_family_cells(family: str) -> Iterator[tuple[Cell, str]]:
 
 
 def list_run_files(cell: Cell) -> tuple[list[BundleFile], list[str]]:
-    """Return (files, large files that may stay out) of one run with its artifact and model, sorted."""
+    """Return (files, large ones that may stay out) of the bundle of one run with its artifact and model, sorted."""
     result = f"{run_folder(cell)}/result.json"
     if not is_file(result):
         raise UserError(f"{result}: is missing; the cell has not been measured")
@@ -108,7 +108,10 @@ def list_run_files(cell: Cell) -> tuple[list[BundleFile], list[str]]:
 
 
 def list_failed_files(attempt: str) -> tuple[list[BundleFile], list[str]]:
-    """Return (files, none) of a failed attempt, given its folder: its record, why it failed, and its logs."""
+    """Return (files, none) of the bundle of a failed attempt, given the attempt's folder.
+
+    They are its record, why it failed, and its logs.
+    """
     found = _Files()
     found.add_attempt(attempt)
     return found.finish()
@@ -226,7 +229,7 @@ class _Files:
 
 
 def group_by_role(files: Iterable[Json]) -> Iterator[tuple[str, int, int]]:
-    """Yield (role, how many files, their bytes) of the entries of a manifest, sorted by role."""
+    """Yield (role, how many files, their bytes) of the files of a bundle, entries of its manifest, sorted by role."""
     counts: dict[str, list[int]] = {}
     for entry in files:
         count = counts.setdefault(entry["role"], [0, 0])

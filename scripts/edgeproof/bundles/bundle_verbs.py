@@ -21,7 +21,7 @@ from .verifying import UNSIGNED, CheckSignature, Verified, verify_bundle
 
 
 def pack(options: Namespace, kind: str, name: str, output: str | Path) -> ExitCode:
-    """Write the bundle of a campaign, a run or a failed run, and say what is in it and what is not.
+    """Do the verbs that write a bundle, of a campaign, a run or a failed run: say what is in it and what is not.
 
     It is verified before anybody has it. One that would be refuted is not signed (UserError); unsigned, it is written
     all the same, so that somebody may look at it, and the answer is NOT_GOOD.
@@ -64,7 +64,7 @@ def pack_again(options: Namespace, folder: Path, output: Path) -> ExitCode:
 
 
 def verify_file(options: Namespace) -> ExitCode:
-    """Do `edgeproof verify`."""
+    """Do the verb `edgeproof verify`: verify the file of a bundle and say what holds."""
     verified = verify_bundle(options.bundle, _take_keys(options), options.deep)
     first = find_first_refuted(verified.claims)
     told = _describe_verified(options.bundle, verified)
@@ -73,7 +73,10 @@ def verify_file(options: Namespace) -> ExitCode:
 
 
 def take_in(options: Namespace, root: Path) -> ExitCode:
-    """Import a bundle into the checkout `root`; NOT_GOOD where a claim is refuted and it was taken all the same."""
+    """Do the verb `import` for a bundle: take it into the checkout `root`.
+
+    NOT_GOOD where a claim is refuted and it was taken all the same.
+    """
     imported = import_bundle(options.bundle, root, _take_keys(options), options.unverified)
     verified = imported.verified
     found = {"folder": imported.folder, "already": imported.already, **_describe_verified(options.bundle, verified)}
@@ -84,7 +87,7 @@ def take_in(options: Namespace, root: Path) -> ExitCode:
 
 
 def make_key(options: Namespace) -> ExitCode:
-    """Do `edgeproof key new`."""
+    """Do the verb `edgeproof key new`: make a pair of keys to sign bundles with."""
     place = Path(options.name)
     private, public = new_key(place.name, place.parent)
     lines = [

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from edgeproof.adaptation.replays import read_replay
+from edgeproof.adaptation.replay_documents import read_replay
 from edgeproof.adaptation.service_records import read_service
 from edgeproof.calibration.noise import read_noise
 from edgeproof.comparability.deciding import read_decision

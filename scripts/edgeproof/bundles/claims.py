@@ -58,7 +58,7 @@ def find_fault(check: Callable[[], Any]) -> str | None:
 
 
 def count_words(claims: Iterable[Claim]) -> dict[str, int]:
-    """Return {word: how many claims}, in the order of WORDS, without those of none."""
+    """Return {word of a claim: how many claims}, in the order of WORDS, without those of none."""
     found = [claim.word for claim in claims]
     return {word: found.count(word) for word in WORDS if word in found}
 

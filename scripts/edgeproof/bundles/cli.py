@@ -29,7 +29,10 @@ def key(argv: list[str], root: Path) -> ExitCode:
 
 
 def pack_campaign(options: Namespace, campaign: str) -> ExitCode:
-    """Run `edgeproof evidence bundle` with options that were read, in the current folder, which has `results/`."""
+    """Run `edgeproof evidence bundle`, the command line of bundles for a campaign, with options that were read.
+
+    It works in the current folder, which has `results/`.
+    """
     from .bundle_verbs import pack
 
     return pack(options, "campaign", campaign, options.output or f"results/evidence/{campaign}/bundle.zip")
@@ -61,7 +64,10 @@ def build_key_parser() -> CommandParser:
 
 
 def declare_export(verb: CommandParser, what: str) -> None:
-    """Declare the command-line options of a verb that writes the bundle of one thing; `what`: its metavar."""
+    """Declare the options of a verb such as `edgeproof runs export`, which writes a bundle.
+
+    `what`: the metavar of the one thing that is in it.
+    """
     text = "what to pack, as the list names it; or, to write it again as it came,"
     verb.add_argument("name", metavar=what, help=f"{text} a bundle below results/imported/, by name or folder")
     verb.add_argument("--output", metavar="FILE", required=True, help="file to write")
@@ -71,7 +77,7 @@ def declare_export(verb: CommandParser, what: str) -> None:
 
 
 def declare_import(verb: CommandParser) -> None:
-    """Declare the options of a verb that takes a bundle in."""
+    """Declare the options of a verb such as `edgeproof runs import`, which takes a bundle in."""
     verb.add_argument("bundle", metavar="BUNDLE", help="a bundle that edgeproof has made")
     verb.add_argument("--unverified", action="store_true", help="take it although a claim in it is refuted")
     _declare_keys(verb)

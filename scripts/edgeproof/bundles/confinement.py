@@ -31,7 +31,10 @@ _INSIDE: ContextVar[str | None] = ContextVar("inside", default=None)
 
 @contextlib.contextmanager
 def confined_to(folder: Path) -> Generator[None]:
-    """Work in `folder`, and refuse to open any file outside of it until the block ends (UserError)."""
+    """Confine the reading to `folder` until the block ends: any file outside of it is refused (UserError).
+
+    The block works in `folder`.
+    """
     _listen()
     before, inside = os.getcwd(), os.path.realpath(folder)  # before the change: `folder` may be relative
     compiled, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # an import in the block would write beside code

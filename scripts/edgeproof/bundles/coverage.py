@@ -22,7 +22,7 @@ _LARGE = ("results/sources/", "results/artifacts/")  # of what is below them, mo
 
 
 def check_coverage(manifest: Json, read: Collection[str], believed: str, holds: bool) -> Iterator[Claim]:
-    """Yield a claim for what no other claim is about.
+    """Yield a claim for each file of a bundle that no other claim covers.
 
     `read`: the files that claims have asked for. `believed`: the word for what cannot be computed again. `holds`: no
     claim was refuted; one that was may have stopped before it had read everything, which is then no fault of a file.

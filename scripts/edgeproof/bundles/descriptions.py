@@ -24,7 +24,7 @@ _BILLS_HOLD = "what it is made from and what was measured of it are as the docum
 
 
 def add_descriptions(manifest: Json, kept: dict[str, bytes], sign: SignArtifact | None = None) -> None:
-    """Add the workflow's files, bills and the crate to a manifest, and their bytes to `kept`.
+    """Add descriptions to a manifest, and their bytes to `kept`: the workflow's files, bills and the crate.
 
     `sign`: signs each artifact, if that is asked for.
     """

@@ -50,10 +50,11 @@ def make_bundle(
     sign: Sign | None = None,
     sign_artifact: SignArtifact | None = None,
 ) -> tuple[Json, str]:
-    """Make the bundle of a campaign, a run or a failed run, for others to import; return (manifest, its file's sha256).
+    """Make the bundle of a campaign, a run or a failed run, for others to import.
 
-    The current folder is the checkout. `name`: of the campaign, the cell, or the attempt's folder. `artifacts`: pack
-    models, samples and artifacts, too. `sign`: gives the signature; `sign_artifact`: gives that of each artifact.
+    Returns (manifest, its file's sha256). The current folder is the checkout. `name`: of the campaign, the cell, or the
+    attempt's folder. `artifacts`: pack models, samples and artifacts, too. `sign`: gives the signature;
+    `sign_artifact`: gives that of each artifact.
     """
     if kind == "campaign":
         files, large = list_campaign_files(name)
@@ -77,7 +78,7 @@ def export_imported(folder: Path, output: FilePath) -> str:
 def import_bundle(
     path: FilePath, root: Path, check_signature: CheckSignature | None = None, unverified: bool = False
 ) -> Imported:
-    """Take a bundle into `root/results/imported` and return where it is; nothing is left behind where it is refused.
+    """Import a bundle into `root/results/imported` and return where it is; nothing is left behind where it is refused.
 
     UserError where it is refused, where a claim in it is refuted (unless `unverified`), or where another bundle has its
     place.

@@ -18,9 +18,9 @@ _ARTIFACT_KEYS = ("model", "preset", "builder", "precision")
 
 
 def compose_boms(files: Sequence[Json]) -> dict[str, bytes]:
-    """Return {path: text} of the bills of a bundle whose manifest has these entries; failed builds have none.
+    """Return {path: text} of the bills of materials of the models in a bundle whose manifest has these entries.
 
-    The current folder has the files. UserError for a document that cannot be read.
+    Failed builds have none. The current folder has the files. UserError for a document that cannot be read.
     """
     paths = [entry["path"] for entry in files if entry["role"] == "document"]
     results: dict[tuple[str, ...], list[Json]] = {}

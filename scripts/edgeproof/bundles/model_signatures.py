@@ -33,7 +33,7 @@ SignArtifact = Callable[[str, str], bytes]  # from an artifact's file name and s
 
 
 def sign_artifacts_with(key: EllipticCurvePrivateKey) -> SignArtifact:
-    """Return what signs an artifact with a key."""
+    """Return what makes the model signature of an artifact with a key."""
 
     def sign(name: str, sha256: str) -> bytes:
         payload = json.dumps(_compose_statement(name, sha256), sort_keys=True, separators=(",", ":")).encode()
@@ -53,7 +53,7 @@ def sign_artifacts_with(key: EllipticCurvePrivateKey) -> SignArtifact:
 
 
 def compose_signatures(files: Sequence[Json], sign: SignArtifact) -> dict[str, bytes]:
-    """Return {path: text} of the signatures of all artifacts of a bundle whose manifest has these entries.
+    """Return {path: text} of the model signatures of all artifacts of a bundle whose manifest has these entries.
 
     The current folder has the files. UserError for a document that cannot be read.
     """
@@ -67,7 +67,7 @@ def compose_signatures(files: Sequence[Json], sign: SignArtifact) -> dict[str, b
 def check_model_signatures(
     folder: Path, manifest: Json, keys: dict[str, tuple[str, EllipticCurvePublicKey]]
 ) -> Iterator[Claim]:
-    """Yield a claim on each signature of an artifact in a bundle unpacked below `folder`.
+    """Yield a claim on each model signature in a bundle unpacked below `folder`.
 
     `keys`: those that you trust by their hints; none where you gave none, and then only what is signed is checked.
     """

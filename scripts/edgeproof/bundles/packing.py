@@ -40,9 +40,10 @@ Content = Callable[[str], Iterator[bytes]]  # from a member's path to its bytes,
 def compose_manifest(
     kind: str, name: str, files: Sequence[BundleFile], large: Sequence[str], artifacts: bool, checkout: Path
 ) -> tuple[Json, dict[str, bytes]]:
-    """Return (manifest without its seal, {path of a log: its redacted bytes}); the current folder has `results/`.
+    """Return what packing needs: (manifest without its seal, {path of a log: its redacted bytes}).
 
-    `large`: files that are only named by digest, unless `artifacts`. UserError for a file that is too large or a link.
+    The current folder has `results/`. `large`: files that are only named by digest, unless `artifacts`. UserError for a
+    file that is too large or a link.
     """
     logs: dict[str, bytes] = {}
     redacted: list[Json] = []

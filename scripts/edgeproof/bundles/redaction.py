@@ -51,7 +51,7 @@ class Rule(NamedTuple):
 
 
 def make_rules(environment: Mapping[str, str] | None = None, checkout: Path | None = None) -> list[Rule]:
-    """Return the rules for what this machine, its user and its environment are called.
+    """Return the redaction rules for what this machine, its user and its environment are called.
 
     `environment`: of the process by default. `checkout`: the repository that a bundle is made of.
     """
@@ -73,19 +73,19 @@ def make_rules(environment: Mapping[str, str] | None = None, checkout: Path | No
 
 
 def make_path_rule(texts: Iterable[str]) -> list[Rule]:
-    """Return the rule for the absolute paths in texts of a configuration; none where they hold none."""
+    """Return the redaction rule for the absolute paths in texts of a configuration; none where they hold none."""
     found = sorted({path for text in texts for path in _ABSOLUTE.findall(text)}, key=len, reverse=True)
     pattern = "|".join(f"{re.escape(path)}(?![\\w-])" for path in found)
     return [Rule("path", re.compile(pattern))] if found else []
 
 
 def is_log(path: str) -> bool:
-    """Tell whether a file is one that is redacted."""
+    """Tell whether a file is a log, which needs redaction."""
     return path.endswith(LOGS)
 
 
 def redact(text: str, rules: Sequence[Rule]) -> tuple[str, dict[str, int]]:
-    """Return (text without what the rules find, {rule: how often}); what was there is replaced by `<rule>`."""
+    """Return (text after redaction, {rule: how often}); what a rule has found there is replaced by `<rule>`."""
     counts: dict[str, int] = {}
     for rule in rules:
         text, count = rule.pattern.subn(f"<{rule.name}>", text)
@@ -95,7 +95,7 @@ def redact(text: str, rules: Sequence[Rule]) -> tuple[str, dict[str, int]]:
 
 
 def count_left(text: str, rules: Sequence[Rule]) -> dict[str, int]:
-    """Return {rule: how often it would find something} in a file that stays as it is."""
+    """Return {redaction rule: how often it would find something} in a file that stays as it is."""
     return redact(text, rules)[1]
 
 

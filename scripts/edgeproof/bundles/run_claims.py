@@ -50,7 +50,7 @@ def check_one_run(name: str, paths: Collection[str], believed: str) -> Iterator[
 
 
 def check_cell(cell: Cell, builder: str, believed: str) -> Iterator[Claim]:
-    """Yield the claims about one cell, below the current folder."""
+    """Yield the claims about the run of one cell, below the current folder."""
     path = f"{run_folder(cell)}/result.json"
     built = artifact_folder(cell.model, cell.preset, builder, cell.precision)
     detail = "headline, interval, percentiles, throughput, labels and status follow from samples.csv"

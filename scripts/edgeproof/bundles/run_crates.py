@@ -40,12 +40,12 @@ _STATUS = {"failed-run": "http://schema.org/FailedActionStatus"}
 
 
 def load_crate_library() -> None:
-    """Import what composes crates: while a bundle is read, nothing that is not loaded may be compiled."""
+    """Import what composes run crates: while a bundle is read, nothing that is not loaded may be compiled."""
     import rocrate.rocrate  # noqa: F401  (half a second, which only a bundle needs)
 
 
 def compose_crate(manifest: Json) -> bytes:
-    """Return the text of the crate of a bundle with this manifest; the current folder has the files.
+    """Return the text of the run crate of a bundle with this manifest; the current folder has the files.
 
     The crate's own entry is left out. UserError for a document that cannot be read.
     """

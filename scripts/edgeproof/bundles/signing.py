@@ -37,7 +37,7 @@ def name_key(signer: CryptoSigner) -> str:
 
 
 def sign_with(signer: CryptoSigner) -> Sign:
-    """Return what signs a manifest with a key."""
+    """Return what signs the manifest of a bundle with a key."""
 
     def sign(manifest: Json, sha256: str) -> bytes:
         statement = validate(_compose_statement(manifest, sha256), "bundle-statement", "the statement to sign")
@@ -50,16 +50,16 @@ def sign_with(signer: CryptoSigner) -> Sign:
 
 
 def sign_text(signer: CryptoSigner, what: str, text: str) -> str:
-    """Sign a text and return the signature in base64; `name_key` names the key beside it. `what`: the text is."""
+    """Sign a text (`what`: it is) and return the signature in base64; `name_key` names the key beside it."""
     envelope = Envelope(_compose_text(what, text), PAYLOAD, {})
     envelope.sign(signer)
     return envelope.to_dict()["signatures"][0]["sig"]
 
 
 def check_text(path: Path, what: str, text: str, key: str, signature: str) -> str:
-    """Return the name of the key in the file `path` that has signed a text; UserError where none has.
+    """Check the signature of a text: return the name of the key in the file `path` that signed it.
 
-    `key`: beginning of the key's id. `what`, `signature`: as `sign_text` took and made them.
+    UserError where none has. `key`: beginning of the key's id. `what`, `signature`: as `sign_text` took and made them.
     """
     keys = {keyid: known for keyid, known in read_public_keys(path).items() if keyid.startswith(key)}
     if not keys:

@@ -37,7 +37,10 @@ _PRIVATE = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PR
 
 
 def new_key(name: str, folder: Path) -> tuple[Path, Path]:
-    """Make a pair of keys and return (NAME.key, NAME.pub) in `folder`; UserError where one of the two is there."""
+    """Make a pair of keys to sign with and return (NAME.key, NAME.pub) in `folder`.
+
+    UserError where one of the two is there.
+    """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise UserError(f"{name!r}: a key is named by letters, digits, `-`, `_` and `.`")
     private, public = folder / f"{name}.key", folder / f"{name}.pub"

@@ -88,7 +88,7 @@ def open_bundle(path: FilePath, folder: Path) -> OpenedBundle:
 
 
 def open_folder(folder: Path) -> OpenedBundle:
-    """Open a bundle that was unpacked before, after hashing all its files again; BundleRefused names what differs."""
+    """Open a bundle after its unpacking, hashing all its files again; BundleRefused names what differs."""
     if not is_file(folder / MANIFEST):
         raise UserError(f"{folder}: has no {MANIFEST}; it is no imported bundle")
     try:

@@ -66,7 +66,7 @@ def verify_bundle(path: FilePath, check_signature: CheckSignature | None = None,
 
 
 def check_opened(opened: OpenedBundle, check_signature: CheckSignature | None = None, deep: bool = False) -> Verified:
-    """Return all claims of a bundle whose files are as its manifest has them."""
+    """Verify an opened bundle: return all its claims. Its files are as its manifest has them."""
     manifest = opened.manifest
     load_crate_library()
     describe_machine()  # reads the machine's own files, which the block below forbids

@@ -25,7 +25,10 @@ from .drift_charts import DriftOfSession, draw_drift, format_started
 
 
 def describe_calibrations(calibrations: list[CalibrationEvidence], page: FilePath) -> list[Json]:
-    """Return one dict per calibrated cell, including its drawing; links are relative to the folder of `page`."""
+    """Return the section on calibrations, one dict per calibrated cell with its drawing.
+
+    Links are relative to the folder of `page`.
+    """
     return [_describe(item, page) for item in calibrations]
 
 

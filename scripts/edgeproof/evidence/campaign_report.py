@@ -36,7 +36,10 @@ _RED, _GREEN, _BOLD, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
 
 
 def report_campaign(campaign: str, options: argparse.Namespace) -> ExitCode:
-    """Print or write the report of a campaign in the format asked for; NOT_GOOD where its gate does not pass."""
+    """Do `edgeproof evidence report`: print or write the report of a campaign in the format asked for.
+
+    NOT_GOOD where its gate does not pass.
+    """
     wanted = read_json(f"{evidence_folder(campaign)}/wanted.json", "wanted")
     if options.comparison:
         return _report_comparison(campaign, wanted["campaign"]["comparisons"], options)

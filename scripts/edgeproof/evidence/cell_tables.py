@@ -90,7 +90,10 @@ def _list_reasons(item: CellEvidence) -> list[str]:
 
 
 def describe_basis(result: Json, unit: str, factor: float) -> str | None:
-    """Return what the interval of a headline is over, and how it was measured; None without a latency."""
+    """Return what the headline's interval in a row of the table of cells is over, and how it was measured.
+
+    None without a latency.
+    """
     latency, sessions = result["latency"], result["sessions"]
     if latency is None:
         return None
@@ -107,8 +110,9 @@ def describe_basis(result: Json, unit: str, factor: float) -> str | None:
 
 
 def describe_percentiles(cells: list[CellEvidence]) -> Json:
-    """Return the table of cells' percentiles, {names, groups}: `names` are percentiles with their floors, a row has
-    one entry each, or one reason.
+    """Return the table of cells' percentiles, {names, groups}.
+
+    `names` are percentiles with their floors, a row has one entry each, or one reason.
     """
     floors = next((item.result["percentiles"] for item in cells if item.result["percentiles"]), {})
     names = [{"name": name, "floor": format_count(floors[name]["floor_samples"])} for name in PERCENTILES if floors]
@@ -121,7 +125,7 @@ def describe_percentiles(cells: list[CellEvidence]) -> Json:
 
 
 def describe_parities(cells: list[CellEvidence]) -> list[Json]:
-    """Return the table of outputs, one row per artifact even if several devices run it."""
+    """Return the table of outputs that follows that of cells, one row per artifact even if several devices run it."""
     seen, rows = set(), []
     for item in cells:
         if item.paths["parity"] not in seen:
@@ -131,7 +135,7 @@ def describe_parities(cells: list[CellEvidence]) -> list[Json]:
 
 
 def describe_digests(cells: list[CellEvidence], page: FilePath) -> list[Json]:
-    """Return the digests of cells as a table; links are relative to the folder of `page`."""
+    """Return the table of cells' digests; links are relative to the folder of `page`."""
     return [
         {
             "label": f"{item.cell.model} · {label_of(item.cell)}",
@@ -150,7 +154,7 @@ def describe_digests(cells: list[CellEvidence], page: FilePath) -> list[Json]:
 
 
 def describe_quality(parity: Json) -> Json | None:
-    """Return the texts on accuracy or error in the table of outputs, from a parity.
+    """Return the texts on accuracy or error for a row of the cells' table of outputs, from a parity.
 
     They are {reference, candidate, difference, interval, unit, count, same_graph}. `same_graph`: the artifact is its
     source, so that the difference is exactly 0 and has no interval.

@@ -19,9 +19,9 @@ _DOTS_TOP, _DOTS_HEIGHT = 42.0, 18.0
 
 
 def draw_latencies(cells: list[CellEvidence]) -> list[Json]:
-    """Return one figure per model, in the order of the cells; all cells of a model share one axis.
+    """Return the charts of latencies, one per model, in the order of the cells; all cells of a model share one axis.
 
-    Figure: {model, unit, log, ticks, parts: [{title, rows}], absent: [{cell, reason}]}.
+    Chart: {model, unit, log, ticks, parts: [{title, rows}], absent: [{cell, reason}]}.
     """
     figures = []
     for model in dict.fromkeys(item.cell.model for item in cells):
@@ -45,7 +45,7 @@ def draw_latencies(cells: list[CellEvidence]) -> list[Json]:
 
 
 def draw_forest(rows: list[Json]) -> Json | None:
-    """Return the forest plot of comparisons: {ticks, one, parts}, or None if no comparison has a difference.
+    """Return the chart of comparisons, a forest plot {ticks, one, parts}, or None if no comparison has a difference.
 
     `rows`: dicts with `effect` ({ratio, low, high, margin, ratios} or None); a `drawing` is added to each.
     """
@@ -62,7 +62,7 @@ def draw_forest(rows: list[Json]) -> Json | None:
 
 
 def draw_verdicts(rows: list[Json]) -> Json | None:
-    """Return the axis that the verdicts in a page's head share, {ticks, one}; None if none of them has a ratio.
+    """Return the axis of the chart of verdicts in a page's head, {ticks, one}; None if none of them has a ratio.
 
     `rows`: dicts with `bounds` ({ratio, low, high, margin} or None); each gets a `strip`, a drawing without single
     pairs.
@@ -77,7 +77,7 @@ def draw_verdicts(rows: list[Json]) -> Json | None:
 
 
 def draw_sessions(sessions: list[np.ndarray], margin: float) -> Json:
-    """Return the dot plot of A/A ratios: {ticks, one, margin, rows: [{dots, middle}]}, one row per session.
+    """Return the chart of A/A ratios, a dot plot {ticks, one, margin, rows: [{dots, middle}]}, one row per session.
 
     `sessions`: ratios right / left, one array each.
     """
@@ -98,7 +98,7 @@ def draw_sessions(sessions: list[np.ndarray], margin: float) -> Json:
 
 
 def split_rows(rows: list[Json]) -> list[Json]:
-    """Return parts of at most ROWS_PER_DRAWING rows; the page shows the first and folds the others."""
+    """Return the rows of a chart in parts of at most ROWS_PER_DRAWING; the page shows the first, folds the others."""
     parts = [rows[start : start + ROWS_PER_DRAWING] for start in range(0, len(rows), ROWS_PER_DRAWING)]
     return [
         {"title": f"Rows {number * ROWS_PER_DRAWING + 1} {DASH} {number * ROWS_PER_DRAWING + len(part)}", "rows": part}

@@ -28,10 +28,11 @@ class _Case(NamedTuple):
 
 
 def render_junit(judged: JudgedCampaign) -> str:
-    """Return the gate as JUnit XML: a suite each of cells, comparisons, plans and documents that are not today's.
+    """Return the gate as a CI report in JUnit's XML.
 
-    What is tolerated is a skipped case with its reason. The verdict of a comparison is its `system-out`. (There is no
-    standard; Jenkins' junit-10.xsd is what servers read.)
+    It has a suite each of cells, comparisons, plans and documents that are not today's. What is tolerated is a skipped
+    case with its reason. The verdict of a comparison is its `system-out`. (There is no standard; Jenkins' junit-10.xsd
+    is what servers read.)
     """
     root = ElementTree.Element("testsuites", name=f"edgeproof {judged.campaign}")
     cases = list(_list_cases(judged))
@@ -54,8 +55,10 @@ def render_junit(judged: JudgedCampaign) -> str:
 
 
 def render_annotations(judged: JudgedCampaign) -> str:
-    """Return workflow commands, a line each: errors for what fails, warnings for what is tolerated, notices for
-    verdicts. GitHub and Forgejo show them beside a pull request.
+    """Return the gate as a CI report of workflow commands, a line each.
+
+    They are errors for what fails, warnings for what is tolerated, notices for verdicts. GitHub and Forgejo show them
+    beside a pull request.
     """
     levels = {"failing": "error", "tolerated": "warning", "ok": "notice"}
     lines = [
@@ -67,7 +70,7 @@ def render_annotations(judged: JudgedCampaign) -> str:
 
 
 def render_comment(judged: JudgedCampaign) -> str:
-    """Return the gate as a Markdown comment of at most 20 lines, for a pull request."""
+    """Return the gate as a CI report in Markdown: a comment of at most 20 lines, for a pull request."""
     state = "passed" if judged.passed else "not passed"
     lines = [f"**Gate of campaign {escape_markdown(judged.campaign)} {state}.** Cells: {count_passing(judged)}."]
     verdicts = list_verdicts(judged, _VERDICTS)

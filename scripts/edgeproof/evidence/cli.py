@@ -71,7 +71,7 @@ def _say_known(known: list[str]) -> str:
 
 
 def build_evidence_parser() -> CommandParser:
-    """Return the parser of all verbs of this room."""
+    """Return the parser of `edgeproof evidence` with all its verbs."""
     parser = CommandParser(prog="edgeproof evidence", description="Look at the evidence of a campaign.")
     verbs = add_verbs(parser, VERBS)
     for verb in verbs.values():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgeproof.adaptation.replays import read_replay
+from edgeproof.adaptation.replay_documents import read_replay
 from edgeproof.adaptation.service_records import read_service
 from edgeproof.artifacts.records.manifests import read_manifest
 from edgeproof.artifacts.records.parity_records import read_parity_record

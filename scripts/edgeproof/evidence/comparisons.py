@@ -59,7 +59,7 @@ def describe_comparisons(
     page_of: PageOf = lambda model: "",
     failing: Collection[str] = (),
 ) -> list[Json]:
-    """Return one dict per comparison. `effect` is None without a difference.
+    """Return the section on comparisons, one dict each. `effect` is None without a difference.
 
     Links to files start from the folder of `page`, links to cells from `page_of`. `failing`: comparisons that shut the
     gate.

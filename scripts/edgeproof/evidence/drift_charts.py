@@ -29,7 +29,7 @@ class DriftOfSession(NamedTuple):
 
 
 def draw_drift(sessions: Sequence[DriftOfSession]) -> Json | None:
-    """Return {reach, rows, more} of the sessions that have points; None if there are none.
+    """Return the drift chart of the sessions that have points, {reach, rows, more}; None if there are none.
 
     Where there are many, those that changed come first, and `more` counts those that are not drawn.
 

@@ -31,7 +31,10 @@ _LOAD_LIMIT, _FREQUENCY_LIMIT, _TEMPERATURE_LIMIT = 0.5, 0.1, 10.0
 
 
 def describe_environments(cells: list[CellEvidence]) -> list[Json]:
-    """Return one dict per device: its facts, what is not available, and one row per session with its notices."""
+    """Return the tables of environments, one dict per device.
+
+    It has the device's facts, what is not available, and one row per session with its notices.
+    """
     devices = []
     for name in dict.fromkeys(item.cell.device for item in cells):
         own = [item for item in cells if item.cell.device == name]
@@ -61,7 +64,10 @@ def describe_environments(cells: list[CellEvidence]) -> list[Json]:
 
 
 def notice_changes(environment: Json, provenance: str = "measured") -> list[str]:
-    """Return the notices beside a session's environment: a line for each change that may have affected its times."""
+    """Return the notices for a session's row in the table of environments.
+
+    There is a line for each change that may have affected its times.
+    """
     before, after = environment["before"], environment["after"]
     lines = judge_environment(environment) if provenance == "measured" else []
     cpus, load = before["cpu_count"], before["load_average"]

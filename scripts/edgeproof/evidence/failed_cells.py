@@ -18,7 +18,7 @@ _BUILDS = ("build_*", "check_parity")  # rules whose logs say why there is no ar
 
 
 def describe_failures(cells: list[CellEvidence], page: FilePath) -> list[Json]:
-    """Return [{anchor, state, reason, cells: [{label, href, words, logs}]}] of cells that are not ok.
+    """Return [{anchor, state, reason, cells: [{label, href, words, logs}]}] of failed cells, those that are not ok.
 
     What fails comes before what is tolerated. `page`: links to logs start from its folder.
     """
@@ -39,7 +39,7 @@ def describe_failures(cells: list[CellEvidence], page: FilePath) -> list[Json]:
 
 
 def find_failure_anchors(failures: list[Json]) -> dict[str, str]:
-    """Return {anchor of a cell: anchor of the first reason why it is not ok}; `failures`: of `describe_failures`."""
+    """Return {anchor of a failed cell: anchor of the first reason}; `failures`: of `describe_failures`."""
     anchors: dict[str, str] = {}
     for failure in failures:
         for cell in failure["cells"]:
@@ -48,8 +48,9 @@ def find_failure_anchors(failures: list[Json]) -> dict[str, str]:
 
 
 def name_failures(failures: list[Json]) -> Json:
-    """Return {shown: [{label, href, words, state}], more} for the head of a page: which cells are not ok, and where it
-    says why.
+    """Return the failed cells for the head of a page, {shown: [{label, href, words, state}], more}.
+
+    They say which cells are not ok, and where it says why.
     """
     rows: dict[str, Json] = {}
     for failure in failures:

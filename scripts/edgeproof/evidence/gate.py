@@ -34,7 +34,7 @@ _LIMITS = {
 
 
 def judge_cell(result: Json, parity: Json, tolerate: Sequence[str] = ()) -> Json:
-    """Return {state, status, parity, reasons} of one cell; `state` is `ok`, `tolerated` or `failing`.
+    """Judge one cell at the gate; return {state, status, parity, reasons}; `state` is `ok`, `tolerated` or `failing`.
 
     A cell passes if its result is ok, or has a status in `tolerate`, and the outputs of its artifact agree with those
     of the source model (parity). A result of another machine (`elsewhere`) passes only where that is in `tolerate`.
@@ -136,7 +136,7 @@ def check_gate(
     regressions: GateSettings | None = None,
     stale: Sequence[Stale] = (),
 ) -> tuple[bool, str]:
-    """Write `output` (`edgeproof.gate.v2`) if every cell and every plan passes; return (passed, text to print).
+    """Write the gate's `output` (`edgeproof.gate.v2`) if all cells and plans pass; return (passed, text to print).
 
     Arguments as for `judge_campaign`. If anything fails no file is written, so that Snakemake runs the gate again next
     time.
@@ -178,7 +178,7 @@ def _describe_machine(machine):
 
 
 def is_parity_fine(result: Json, parity: Json, tolerate: Sequence[str] = ()) -> bool:
-    """Tell whether the parity of a cell's artifact lets the cell pass."""
+    """Tell whether the parity of a cell's artifact lets the cell pass the gate."""
     if parity["status"] == "passed":
         return True
     if parity["status"] == "not_run" and parity["provenance"] == "simulated":

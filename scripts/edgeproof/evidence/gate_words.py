@@ -23,7 +23,7 @@ _WIDTH = 118  # of the table, so that it fits a terminal and a CI log
 
 
 def explain_gate(judged: JudgedCampaign) -> list[str]:
-    """Return the paragraphs."""
+    """Return what the gate says in words, one text per paragraph, as the terminal shows it."""
     cells, compared = judged.cells, judged.compared
     told = ["\n".join(_explain_comparisons(judged))] if judged.comparisons else []
     told += _explain_decisions(judged)
@@ -55,7 +55,10 @@ def say_verdict(report: Json) -> str:
 
 
 def count_passing(judged: JudgedCampaign) -> str:
-    """Return "6 ok, 1 throttled; 5 noisy"; a tolerated cell whose status is ok was measured elsewhere."""
+    """Return the gate's words on the cells that pass, "6 ok, 1 throttled; 5 noisy".
+
+    A tolerated cell whose status is ok was measured elsewhere.
+    """
     cells = judged.cells
     words = [entry["status"] if entry["status"] != "ok" else "elsewhere" for entry in cells if entry["reasons"]]
     told = [f"{len(cells) - len(words)} ok", *(f"{words.count(word)} {word}" for word in dict.fromkeys(words))]

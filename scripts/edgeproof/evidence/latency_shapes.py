@@ -30,9 +30,9 @@ class Distribution(NamedTuple):
 
 
 def describe_distribution(processes: Sequence[np.ndarray], calls: Sequence[int]) -> Distribution:
-    """Return the shape of a cell's latencies, for a drawing, from int64 nanoseconds, one array per process.
+    """Return the shape of a cell's latencies for a drawing: quantiles, a histogram, extremes.
 
-    `calls`: inferences per sample of each process.
+    They are int64 nanoseconds, one array per process. `calls`: inferences per sample of each process.
     """
     pooled = np.concatenate([ns / (count * _NS_PER_MS) for ns, count in zip(processes, calls, strict=True)])
     values = np.quantile(pooled, QUANTILES)

@@ -12,7 +12,7 @@ _BY_MODEL = ("artifacts", "runs", "calibration")  # results/{room}/{model}/…
 
 
 def split_evidence(evidence: Evidence, models: Sequence[str]) -> dict[str, Evidence]:
-    """Return the part of the evidence that is about each of these models.
+    """Return a large campaign's evidence in parts, one for each of these models.
 
     A comparison of two models is in both parts. Plans are in none: a pipeline belongs to no single model.
     """
@@ -53,7 +53,7 @@ def split_evidence(evidence: Evidence, models: Sequence[str]) -> dict[str, Evide
 
 
 def list_sides(comparison: ComparisonEvidence) -> list[str]:
-    """Return the models of a comparison, the left one first; one if both sides have the same."""
+    """Return the models in whose parts a comparison is shown, the left one first; one if both sides have the same."""
     return list(dict.fromkeys(comparison.report[side]["model"] for side in ("left", "right")))
 
 

@@ -27,7 +27,7 @@ def write_observed_page(document_path: Path) -> Path:
 
 
 def say_deadline(document: Json) -> str:
-    """Return what became of the deadline in one sentence."""
+    """Return, for the page of an observed run, what became of the deadline in one sentence."""
     deadline, calls = document["deadline"], document["calls"]["recorded"] - document["calls"]["failed"]
     if deadline is None:
         return "No deadline was set."
@@ -41,7 +41,7 @@ def say_deadline(document: Json) -> str:
 
 
 def list_limits(document: Json) -> list[str]:
-    """Return sentences on what is missing in a recording and what it does not say."""
+    """Return, for the page of an observed run, sentences on what its recording lacks and what it does not say."""
     calls, cost = document["calls"], document["cost_ns"]
     lines = [
         "One process, once, with everything that ran beside it: there is no interval, and the run is never compared "

@@ -30,7 +30,7 @@ _WORSE = 4  # comparisons that are named; the rest are counted
 
 
 def describe_overview(evidence: Evidence, model: str | None = None) -> Json:
-    """Return the state of the gate in words, what was asked, and the facts of the campaign.
+    """Return the overview at the head of the page: the state of the gate in words, what was asked, and the facts.
 
     `model`: the only one of the page, whose evidence this is; None on a page about the whole campaign.
     """

@@ -12,7 +12,10 @@ _DECIMALS = 1  # of errors in percent
 
 
 def describe_plans(plans: list[PlanEvidence], page: FilePath) -> list[Json]:
-    """Return one dict per plan, including its drawing; links are relative to the folder of `page`."""
+    """Return the placements of the page's section on plans, one dict per plan with its drawing.
+
+    Links are relative to the folder of `page`.
+    """
     return [_describe(item, page) for item in plans]
 
 

@@ -12,9 +12,10 @@ from .wanted import GateSettings
 
 
 def check_regressions(campaign: str, settings: GateSettings) -> list[Json]:
-    """Return one entry per gated comparison: comparison, state (`ok`, `tolerated`, `failing`), status, severity, …
+    """Return the regressions at the gate, one entry per gated comparison.
 
-    Every regression is judged again from raw data. UserError if the document does not follow.
+    Entry: comparison, state (`ok`, `tolerated`, `failing`), status, severity, … Every regression is judged again from
+    raw data. UserError if the document does not follow.
     """
     entries = []
     for name in settings["gated"]:
@@ -33,7 +34,7 @@ def check_regressions(campaign: str, settings: GateSettings) -> list[Json]:
 
 
 def judge_gated(regression: Json, fail_at: str, tolerate: Sequence[str] = ()) -> Json:
-    """Return {state, status, severity, reasons} of a gated comparison.
+    """Judge the regression of a gated comparison; return {state, status, severity, reasons}.
 
     A regression fails from the severity `fail_at` on and is tolerated below it. A comparison that could not be judged
     fails, unless its mode (`undecided`, `incomplete`) is in `tolerate`.

@@ -87,7 +87,7 @@ def _remove_old_pages(folder: Path, models: Sequence[str], kind: str) -> None:
 
 
 def build_view(evidence: Evidence, page: FilePath, model: str | None = None) -> Json:
-    """Return everything that the templates show, as plain data; links are relative to the folder of `page`.
+    """Return the view that is rendered, everything that the templates show; links are relative to the folder of `page`.
 
     `model`: whose page it is; None for the page of a whole campaign.
     """
@@ -124,13 +124,13 @@ def build_view(evidence: Evidence, page: FilePath, model: str | None = None) -> 
 
 
 def render_html(view: Json) -> str:
-    """Return the page of a view, of `build_view` or `describe_first_page`; every value is escaped."""
+    """Render a view, of `build_view` or `describe_first_page`, as a page; every value is escaped."""
     style, program = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js"))
     return _get_template(view, "html").render(view, style=style, program=program, why=SaidOnce())
 
 
 def render_markdown(view: Json) -> str:
-    """Return the Markdown of a view; every value is escaped."""
+    """Render a view as Markdown; every value is escaped."""
     return _get_template(view, "md").render(view)
 
 
@@ -145,7 +145,7 @@ def escape_markdown(value: object) -> str:
 
 
 def mark_code(text: object) -> Markup:
-    """Return text as escaped HTML, with the parts between backticks as `<code>`."""
+    """Render a text as escaped HTML, with the parts between backticks as `<code>`."""
     parts = [escape(part) for part in str(text).split("`")]
     if len(parts) % 2 == 0:  # an odd backtick marks no code
         return escape(text)

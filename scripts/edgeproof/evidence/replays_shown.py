@@ -10,7 +10,7 @@ from .collecting import ReplayEvidence, link_from
 
 
 def describe_replays(replays: list[ReplayEvidence], page: FilePath) -> list[Json]:
-    """Return one dict per replay; links are relative to the folder of `page`."""
+    """Return what the page shows of replays, one dict each; links are relative to the folder of `page`."""
     return [_describe(item, page) for item in replays]
 
 

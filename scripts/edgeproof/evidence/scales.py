@@ -44,7 +44,7 @@ def fit_scale(low: float, high: float) -> Scale:
 
 
 def place_ticks(scale: Scale, factor: float = 1.0) -> list[tuple[float, str]]:
-    """Return [(position, label)] of a scale; labels are values times `factor` (the unit)."""
+    """Return the ticks of a Scale, [(position, label)]; labels are values times `factor` (the unit)."""
     low, high = scale.low * factor, scale.high * factor
     values = _log_values(low, high) if scale.log else _linear_values(low, high)
     step = min((b - a for a, b in pairwise(values)), default=values[0] if values else 1.0)
@@ -61,7 +61,7 @@ def place_ticks(scale: Scale, factor: float = 1.0) -> list[tuple[float, str]]:
 
 
 def fit_ratio_scale(ratios: Sequence[float]) -> Scale:
-    """Return a logarithmic Scale that holds 1 and all ratios, with some room on both sides."""
+    """Return a logarithmic Scale for ratios: it holds 1 and all of them, with some room on both sides."""
     logs = [math.log(ratio) for ratio in ratios]
     furthest = max(0.02, *map(abs, logs))
     least = furthest * 0.25  # so that "faster" and "slower" both have room
@@ -69,7 +69,7 @@ def fit_ratio_scale(ratios: Sequence[float]) -> Scale:
 
 
 def place_ratio_ticks(scale: Scale) -> list[tuple[float, str]]:
-    """Return [(position, label)] of a ratio scale, with 1 always among them."""
+    """Return the ticks of a Scale for ratios, [(position, label)], with 1 always among them."""
     chosen = [1.0]
     for value in _RATIOS:
         near = min(abs(scale.locate(value) - scale.locate(other)) for other in chosen)

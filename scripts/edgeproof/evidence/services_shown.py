@@ -9,7 +9,7 @@ from .collecting import ServiceEvidence, link_from
 
 
 def describe_services(services: list[ServiceEvidence], page: FilePath) -> list[Json]:
-    """Return one dict per served family; links are relative to the folder of `page`."""
+    """Return what the page shows of served families, one dict each; links are relative to the folder of `page`."""
     return [_describe(item, page) for item in services]
 
 

@@ -35,7 +35,7 @@ class _Lane(NamedTuple):
 
 
 def draw_timelines(cells: Sequence[CellEvidence]) -> list[Json]:
-    """Return {anchor, label, facts, sessions, more} of every cell that had samplers.
+    """Return the timelines of every cell that had samplers, {anchor, label, facts, sessions, more}.
 
     Session: {name, windows [{x, width}], idles, lanes [{name, path, low, high, description}], length, notes}.
     """

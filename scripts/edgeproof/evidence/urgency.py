@@ -9,7 +9,10 @@ _ORDER = ("failed", "slower", "faster", "undecided", "waived", "not-comparable",
 
 
 def rank_verdict(report: Json, failing: Collection[str] = ()) -> tuple[bool, int, float]:
-    """Return what comparisons are sorted by, the most urgent first. `failing`: comparisons that shut the gate."""
+    """Return a verdict's urgency, by which comparisons are sorted, the most urgent first.
+
+    `failing`: comparisons that shut the gate.
+    """
     effect = report["effect"] or report["between_sessions"]
     size = abs(math.log(effect["ratio"])) if effect else 0.0
     return report["comparison"] not in failing, _ORDER.index(report["verdict"]), -size

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgeproof.adaptation.replay_documents import read_replay
 from edgeproof.adaptation.replay_page import render_page as render_replay_page
-from edgeproof.adaptation.replays import read_replay
 from edgeproof.comparability.reading import read_comparison, read_own_verdict
 from edgeproof.comparability.reporting import render_markdown as render_comparison
 from edgeproof.core.attempts import FOLDER, check_files
@@ -45,9 +45,10 @@ _PLAN_VIEWS: dict[str, Callable[[Json], str]] = {
 @ignore_verified()
 @reading_once()
 def validate_evidence(campaign: str) -> list[str]:
-    """Return one line for every file of a campaign that is not what it was when it was made; empty if all are.
+    """Do `edgeproof evidence validate`: return a line for every file of a campaign that is not as it was when made.
 
-    Paths are relative to the current folder, which has `results/`. UserError if the campaign has no wanted.json.
+    There are none if all are. Paths are relative to the current folder, which has `results/`. UserError if the campaign
+    has no wanted.json.
     """
     path = f"{evidence_folder(campaign)}/wanted.json"
     if not is_file(path):
@@ -62,7 +63,7 @@ def validate_evidence(campaign: str) -> list[str]:
 
 
 def check_keys(results: str = _RESULTS) -> None:
-    """Validate the keys that are kept below `results`: UserError unless each is of the file that it was written of."""
+    """Validate the keys kept below `results`, for `evidence validate`: UserError unless each is of its file."""
     for place, made in list_keys(results):
         _check_key(place, made)
 

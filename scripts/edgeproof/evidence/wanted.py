@@ -38,7 +38,7 @@ class GateSettings(TypedDict):
 
 
 def snapshot_as_made(wanted: Json) -> CampaignSnapshot:
-    """Return the campaign of wanted.json as on the machine that made its evidence, so that pages are the same."""
+    """Return the campaign of a wanted.json as on the machine that made its evidence, so that pages are the same."""
     snapshot: Json = dict(wanted["campaign"])
     if "machine" in wanted:
         snapshot["machine"] = wanted["machine"]
@@ -46,7 +46,7 @@ def snapshot_as_made(wanted: Json) -> CampaignSnapshot:
 
 
 def name_machine(snapshot: CampaignSnapshot) -> str | None:
-    """Return the id of the machine from which the campaign's evidence is seen; None if it is not known."""
+    """Return the id of the machine from which the evidence of a wanted campaign is seen; None if it is not known."""
     return snapshot["machine"] if "machine" in snapshot else describe_machine()["id"]
 
 

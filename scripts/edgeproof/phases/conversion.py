@@ -14,7 +14,7 @@ from edgeproof.core.seals import seal
 def collect_conversions(
     campaign: str, model: str, folders: Mapping[str, str], more_than: int, output: FilePath
 ) -> None:
-    """Write `conversion.json`. `folders`: {candidate: folder of its artifact}."""
+    """Write `conversion.json`, what phase 3 says of every candidate. `folders`: {candidate: folder of its artifact}."""
     entries = {name: _describe(Path(folder), more_than) for name, folder in folders.items()}
     document: Json = {
         "schema": "edgeproof.phase-conversion.v1",

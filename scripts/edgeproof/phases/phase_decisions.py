@@ -74,13 +74,13 @@ class _Candidate:
 
 
 def decide_device(request: Request, preparation: FilePath, conversion: FilePath, output: FilePath) -> None:
-    """Write a device's `decision.json` (schema `phase-decision`)."""
+    """Write the phase decision of a device, `decision.json` (schema `phase-decision`)."""
     write_json(output, seal(_build_decision(request, preparation, conversion)), "phase-decision")
 
 
 @reading_once()
 def read_phase_decision(path: FilePath, request: Request, preparation: FilePath, conversion: FilePath) -> Json:
-    """Return a device's decision after deciding again from its evidence; UserError names what differs."""
+    """Return the phase decision of a device after deciding again from its evidence; UserError names what differs."""
     document = read_json(path, "phase-decision")
     again = _build_decision(request, preparation, conversion)
     must_follow({key: value for key, value in document.items() if key != "document_sha256"}, again, "", path,
@@ -126,13 +126,16 @@ def _build_decision(request: Request, preparation: FilePath, conversion: FilePat
 
 
 def name_state(lines: Sequence[CriterionLine]) -> str:
-    """Return whether a candidate `qualifies` (holds all required criteria), `fails` (misses one) or is `open`."""
+    """Return the state of a candidate in a phase decision, by its criteria: `qualifies`, `fails` or `open`.
+
+    It `qualifies` if it holds all that are required, and `fails` if it misses one.
+    """
     verdicts = {line["verdict"] for line in lines if line["required"]}
     return "fails" if "fail" in verdicts else "open" if "unknown" in verdicts else "qualifies"
 
 
 def choose_decision(candidates: Sequence[_Candidate], request: Request) -> tuple[str, list[str]]:
-    """Return the decision of phase 5 on a device, and the names chosen.
+    """Return the phase decision on a device, and the names chosen.
 
     Several names: no comparison says which of them is better.
     """

@@ -35,7 +35,7 @@ def report_phases(
     folder: FilePath,
     services: Mapping[str, FilePath] | None = None,
 ) -> None:
-    """Write report.json, report.md, report.html, candidates.csv and latency.svg into a folder.
+    """Write the phase report into a folder: report.json, report.md, report.html, candidates.csv and latency.svg.
 
     `requests`: {device: what was to be decided}; every decision is decided again. `decisions`: {device: decision.json}.
     `services`: {device: service.json} of a family that is served there.
@@ -70,7 +70,7 @@ def report_phases(
 
 
 def tabulate(decisions: Sequence[Json]) -> str:
-    """Return candidates.csv: a row for every criterion of every candidate on every device."""
+    """Return the phase report's candidates.csv: a row for every criterion of every candidate on every device."""
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
     table.writerow(_COLUMNS)
@@ -84,7 +84,10 @@ def tabulate(decisions: Sequence[Json]) -> str:
 
 
 def draw_latencies(decisions: Sequence[Json]) -> str:
-    """Return an SVG of every candidate's first criterion on a time, with its interval and its limit, on a log scale."""
+    """Return the phase report's SVG of every candidate's first criterion on a time, on a log scale.
+
+    Each has its interval and its limit.
+    """
     rows = [
         (f"{decision['device']} · {candidate['name']}", line)
         for decision in decisions

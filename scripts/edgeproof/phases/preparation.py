@@ -16,7 +16,7 @@ _PACKAGES = ("onnx", "onnxruntime", "numpy", "tensorflow", "ai-edge-litert", "co
 def prepare_phases(
     campaign: str, model: str, more_than: int, samples: FilePath, toolchains: Mapping[str, FilePath], output: FilePath
 ) -> None:
-    """Write `preparation.json`. `samples`: samples.json of the model. `toolchains`: {name: its record}."""
+    """Write `preparation.json`, phase 1. `samples`: samples.json of the model. `toolchains`: {name: its record}."""
     records = {name: read_json(path, "toolchain") for name, path in toolchains.items()}
     document: Json = {
         "schema": "edgeproof.phase-preparation.v1",
@@ -32,7 +32,7 @@ def prepare_phases(
 
 
 def judge_samples(samples: Json, more_than: int) -> Json:
-    """Return the gate on representative samples: those that calibrate, none of which evaluates."""
+    """Return the gate of the preparation on representative samples: those that calibrate, none of which evaluates."""
     found, reason = samples["calibration"]["count"], None
     if samples.get("status", "ok") != "ok":
         reason = samples["reason"]["message"]

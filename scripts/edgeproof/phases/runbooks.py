@@ -38,7 +38,7 @@ class Step(NamedTuple):
 def write_runbook(
     device: str, description: Json, cells: Mapping[str, Cell], protocol: Json, files: Sequence[str], output: FilePath
 ) -> None:
-    """Write `runbook.md`. `description`: of the device. `cells`: of its candidates. `files`: the campaign's."""
+    """Write a device's `runbook.md`. `description`: of the device. `cells`: its candidates. `files`: the campaign's."""
     steps = list(list_steps(device, description, cells, protocol, files))
     lines = [f"# Runbook: {device}", "", f"Board: {description['board']}. {_WHERE[description['transport']]}", ""]
     for number, step in enumerate(steps, 1):

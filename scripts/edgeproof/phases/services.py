@@ -11,7 +11,7 @@ _LOADS = {"single_stream": "one client", "closed": "several clients"}
 
 
 def list_latencies(path: FilePath) -> Json:
-    """Return what phase 2 shows of a served family: {family, boundary, sha256, rows}.
+    """Return the latencies of a service that phase 2 shows: {family, boundary, sha256, rows}.
 
     UserError where its `service.json` does not follow from the raw latencies beside it.
     Row: {load, figure, value_ms, low_ms, high_ms}. Cold and warm figures never share one.

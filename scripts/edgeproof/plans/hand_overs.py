@@ -52,7 +52,7 @@ def measure_hand_overs(
 
 
 def compose_links_key(arm: Json, device: NamedDevice, protocol: MeasuringProtocol, interpreter: str) -> Json:
-    """Return the key of the attempts of a pipeline's links; arguments as in `measure_hand_overs`."""
+    """Return the key of attempts that measure a pipeline's hand-overs; arguments as in `measure_hand_overs`."""
     return compose_session_key(*_compose_session(arm, device, protocol, interpreter))
 
 

@@ -39,7 +39,7 @@ def choose_cells(plan: Json, cells: list[PlacedCell]) -> list[PlacedCell]:
 def place_checked_stages(
     plan: Json, chosen: list[PlacedCell], identities: list[Json], reads: list[list[int]], scheduled: bool = False
 ) -> Json:
-    """Return what the agent runs to check a plan: one arm (backend `placed`) of stages, each on its executor.
+    """Return the placed arm that the agent runs to check a plan: stages, each on its executor (backend `placed`).
 
     `reads`: per stage the stages that it reads. Tensors are named after the stage that makes them: `2/0` is the first
     output of stage 1, counted from 0, and `0/0` the first input of the pipeline. A scheduled plan has its steps in the
@@ -92,7 +92,7 @@ def _list_readers(chosen, reads):
 
 
 def fill_pipeline(arm: Json, reads: list[list[int]], seconds: float) -> Json:
-    """Return the arm of a placed pipeline as it is kept full for so many seconds.
+    """Return the placed arm of a pipeline that is kept full for so many seconds.
 
     A tensor is kept for two inputs, and for one more per stage that it passes by on its way.
     """

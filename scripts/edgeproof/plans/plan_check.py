@@ -139,7 +139,7 @@ def _read_stages(run: PlanRun) -> list[Json]:
 
 
 def read_check(path: str | Path) -> Json:
-    """Return the check at `path`, with its measured latency and error recomputed from `samples.csv` beside it.
+    """Return the plan check at `path`, with latency and error recomputed from `samples.csv` beside it.
 
     UserError names what does not follow from the samples.
     """
@@ -162,7 +162,7 @@ def read_check(path: str | Path) -> Json:
 
 
 def summarise_samples(samples: Sequence[Any], calls: Sequence[int], inputs: int) -> Json:
-    """Return the measured latency of a check of a plan.
+    """Return the measured latency of a plan check.
 
     `samples`: ns per sample, `calls`: inferences per sample, both per process. `inputs`: how many it went through in
     turn.
@@ -180,7 +180,7 @@ def summarise_samples(samples: Sequence[Any], calls: Sequence[int], inputs: int)
 
 
 def summarise_period(predicted_ms: float, gaps: Sequence[Any], responses: Sequence[Any]) -> Json:
-    """Return what a check says of a pipeline that is kept full; ns per result and process.
+    """Return what a plan check says of a pipeline that is kept full; ns per result and process.
 
     `gaps`: from one result to the next; the period of a process is their mean. `responses`: from an input to its
     result.
@@ -202,7 +202,7 @@ def summarise_period(predicted_ms: float, gaps: Sequence[Any], responses: Sequen
 
 
 def compare_latency(predicted_ms: float, latency: Json) -> Json:
-    """Return the error of the plan's prediction, measured / predicted − 1, with the interval of what was measured."""
+    """Return a plan check's error of the prediction, measured / predicted − 1, with its interval."""
     bounds = (latency["median_ms"], latency["interval_low_ms"], latency["interval_high_ms"])
     error, low, high = (None if bound is None else bound / predicted_ms - 1 for bound in bounds)
     return {"relative": error, "interval_low": low, "interval_high": high, "confidence": latency["confidence"]}

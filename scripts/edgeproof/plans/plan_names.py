@@ -11,18 +11,19 @@ STANDARD_INPUT = Path("/dev/stdin")
 
 
 def list_scenarios(root: Path) -> list[str]:
-    """Return the names of the pipelines that have a scenario to plan, sorted."""
+    """Return the names of pipelines that have a scenario to plan, sorted, as the command line takes them."""
     return sorted(path.parent.name for path in (root / PLANS).glob("*/scenario.json"))
 
 
 def list_plans(root: Path) -> list[str]:
-    """Return the names of all plans, `PIPELINE/GOAL`, sorted."""
+    """Return the names of all plans, `PIPELINE/GOAL`, sorted, as the command line takes them."""
     return sorted("/".join(path.parts[-3:-1]) for path in (root / PLANS).glob("*/*/plan.json"))
 
 
 def find_scenario(text: str, root: Path) -> Path:
-    """Return the scenario file that a pipeline's name, a path or `-` (standard input) stands for; UserError if there is
-    none.
+    """Return the scenario file to plan that a name on the command line stands for: of a pipeline, a path or `-`.
+
+    `-` is standard input. UserError if there is none.
     """
     if text == "-":
         return STANDARD_INPUT
@@ -30,7 +31,7 @@ def find_scenario(text: str, root: Path) -> Path:
 
 
 def find_plan(text: str, root: Path) -> Path:
-    """Return the plan file that `PIPELINE/GOAL` or a path stands for; UserError if there is none."""
+    """Return the plan that a name on the command line, `PIPELINE/GOAL` or a path, stands for; UserError if none."""
     return _find(text, root / PLANS / text / "plan.json", list_plans(root))
 
 

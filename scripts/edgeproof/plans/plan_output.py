@@ -12,7 +12,7 @@ STANDARD = "-"
 
 
 def check_output(output: str | None) -> None:
-    """Raise UserError if `--output` cannot take a plan, before one is looked for."""
+    """Raise UserError if the output of a plan (`--output`) cannot take it, before a plan is looked for."""
     if output in (None, STANDARD):
         return
     path = Path(output)
@@ -31,7 +31,7 @@ def check_output(output: str | None) -> None:
 
 
 def write_output(output: str | None, text: str) -> None:
-    """Write a plan to `--output`; None and `-` are standard output.
+    """Write a plan to its output (`--output`); None and `-` are standard output.
 
     A regular file is replaced in one step, behind links too; a device or a pipe is written to and stays what it is.
     """

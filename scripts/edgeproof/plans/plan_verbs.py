@@ -49,7 +49,7 @@ _CODES = {"optimal": ExitCode.GOOD, "infeasible": ExitCode.NOT_GOOD}  # everythi
 
 
 def solve(options: Namespace, root: Path) -> ExitCode:
-    """Verb `solve`: plan a scenario and print or write the plan.
+    """Do the verb `edgeproof plans solve`: plan a scenario and print or write the plan.
 
     If there is no plan, say why; formats that carry the certificate are written all the same. NOT_GOOD if the scenario
     is infeasible, NOT_PROVED if the effort ended first, the best plan has a gap, or one engine alone proves it. A
@@ -106,10 +106,10 @@ def _tell_progress(seconds: float, objective: float, bound: float) -> None:
 
 
 def verify(options: Namespace, root: Path) -> ExitCode:
-    """Verb `verify`: recompute a plan from its scenario; print every refutation, what was not proved, and what is
-    merely asserted.
+    """Do the verb `edgeproof plans verify`: recompute a plan from its scenario, and print what was found.
 
-    NOT_GOOD if the plan is refuted, NOT_PROVED if nothing is refuted but something in it was not proved.
+    That is every refutation, what was not proved, and what is merely asserted. NOT_GOOD if the plan is refuted,
+    NOT_PROVED if nothing is refuted but something in it was not proved.
     """
     path = find_plan(options.plan, root)
     document = read_json(path, "plan")
@@ -135,7 +135,7 @@ def verify(options: Namespace, root: Path) -> ExitCode:
 
 
 def conclude_verify(verdict: Verdict) -> ExitCode:
-    """Return the exit code of the verb `verify`."""
+    """Return the exit code of the verb `edgeproof plans verify`."""
     if verdict.failures:
         return ExitCode.NOT_GOOD
     return ExitCode.NOT_PROVED if verdict.unproved else ExitCode.GOOD

@@ -16,10 +16,10 @@ _DRAWS = 2000  # that are drawn again
 
 
 def verify_document(document: Json, scenario: Scenario, limit: int = ENUMERATED) -> Verdict:
-    """Return the `Verdict` of a whole plan's verification: on all that a validated plan document says.
+    """Return the `Verdict` of the whole verification of a plan: that of `verify_plan`, and on what is told from it.
 
-    Robustness is assessed again from the document's seed, which takes the solver; in spaces of more than `limit`
-    placements it is named as not proved instead.
+    Those are reasons, notes and robustness. Robustness is assessed again from the document's seed, which takes the
+    solver; in spaces of more than `limit` placements it is named as not proved instead.
     """
     verdict = verify_plan(document, scenario, limit)
     if not verdict.ok:

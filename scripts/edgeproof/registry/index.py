@@ -60,7 +60,7 @@ class Indexed(NamedTuple):
 
 @contextlib.contextmanager
 def open_registry(root: Path, tell: Callable[[str], None] = lambda line: None) -> Generator[sqlite3.Connection]:
-    """Yield the registry of the checkout `root`, brought up to date with what jobs have made since.
+    """Yield the registry of the checkout `root`, its index of runs, brought up to date with what jobs have made since.
 
     It is made from the files where there is none, or one of another edgeproof or machine, and in memory where results
     are only to be read; `tell` is told so. UserError where it is no database.
@@ -83,7 +83,10 @@ def open_registry(root: Path, tell: Callable[[str], None] = lambda line: None) -
 
 
 def rebuild_registry(root: Path) -> Indexed:
-    """Make the registry from the files below `root/results` alone, and put it into its place in one step."""
+    """Make the registry, the index of runs, from the files below `root/results` alone.
+
+    It is put into its place in one step.
+    """
     path = root / REGISTRY
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     beside.unlink(missing_ok=True)
@@ -104,7 +107,7 @@ def rebuild_registry(root: Path) -> Indexed:
 
 
 def open_memory(runs: Iterable[Row], attempts: Iterable[Json]) -> sqlite3.Connection:
-    """Return a registry in memory, of runs and failed runs that are not below `results/`."""
+    """Return a registry in memory, an index of runs and failed runs that are not below `results/`."""
     connection = _open_empty()
     _write_runs(connection, runs)
     _write_attempts(connection, attempts)
@@ -124,9 +127,9 @@ def _name_version() -> int:
 
 
 def update_run(connection: sqlite3.Connection, root: Path, target: str) -> None:
-    """Read the result and the attempts in the folder `target` (relative to `root`) again; in the caller's transaction.
+    """Bring the index up to date on the result and the attempts in the folder `target` (relative to `root`).
 
-    What is no longer there is removed from the registry.
+    They are read again, in the caller's transaction. What is no longer there is removed from the registry.
     """
     origin, suffix, inner = _name_origin(target)
     result = f"{target}/result.json"

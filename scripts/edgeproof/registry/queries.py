@@ -15,7 +15,10 @@ NOTE = "resource metrics are supplemental: they have no effect on whether two ru
 
 
 def list_runs(connection: sqlite3.Connection, filters: Mapping[str, str | None], limit: int | None) -> Json:
-    """Return {total, runs}, newest first. `filters`: by RUN_FILTERS and `campaign`; None for any. `limit`: of rows."""
+    """Query the registry for runs, newest first: {total, runs}.
+
+    `filters`: by RUN_FILTERS and `campaign`; None for any. `limit`: of rows.
+    """
     where, values = _compose(filters)
     total = connection.execute(f"SELECT count(*) FROM runs {where}", values).fetchone()[0]
     order = "ORDER BY created_at DESC, id LIMIT ?"
@@ -24,7 +27,7 @@ def list_runs(connection: sqlite3.Connection, filters: Mapping[str, str | None],
 
 
 def find_run(connection: sqlite3.Connection, name: str) -> Json:
-    """Return the row of the run with this id; UserError where there is none, with what was probably meant."""
+    """Query the registry for the run with this id; UserError where there is none, with what was probably meant."""
     row = connection.execute("SELECT * FROM runs WHERE id = ?", (name.removeprefix("results/runs/"),)).fetchone()
     if row is not None:
         return dict(row)
@@ -91,7 +94,7 @@ def list_resources(
 
 
 def list_failed(connection: sqlite3.Connection, filters: Mapping[str, str | None], limit: int | None) -> Json:
-    """Return {total, attempts}: attempts that reached no verdict, newest first.
+    """Query the registry for failed attempts, which reached no verdict, newest first: {total, attempts}.
 
     `filters`: kind, reason, target (its folder, or one above it); None for any.
     """
@@ -112,7 +115,7 @@ def list_failed(connection: sqlite3.Connection, filters: Mapping[str, str | None
 
 
 def find_failed(connection: sqlite3.Connection, name: str) -> Json:
-    """Return the row of a failed attempt; `name`: its folder, or the end of it. UserError where it is not one."""
+    """Query the registry for one failed attempt. `name`: its folder, or the end of it. UserError if it is not one."""
     rows = connection.execute(
         "SELECT * FROM attempts WHERE status IN ('failed', 'unreadable') AND (path = ? OR path LIKE ? ESCAPE '!') "
         "LIMIT 3",

@@ -17,7 +17,7 @@ EDGEENV = "edgeenv"
 
 
 def read_run(root: Path, row: Json) -> Json:
-    """Return the document of a run: a result, computed again from its samples, or a run of EdgeEnv.
+    """Read the document of a run: a result, computed again from its samples, or a run of EdgeEnv.
 
     UserError where it is not valid, was edited, or does not follow from its samples.
     """
@@ -28,7 +28,7 @@ def read_run(root: Path, row: Json) -> Json:
 
 
 def check_run(root: Path, row: Json) -> str | None:
-    """Return why the document of a run cannot be believed, None where it follows from its samples.
+    """Read the document of a run and return why it cannot be believed, None where it follows from its samples.
 
     Of a run of EdgeEnv nothing can be computed again: it keeps no samples.
     """
@@ -40,7 +40,7 @@ def check_run(root: Path, row: Json) -> str | None:
 
 
 def read_two_runs(root: Path, rows: Mapping[str, Json]) -> dict[str, RunSide]:
-    """Return both sides of two runs; `rows`: {left, right} of the registry."""
+    """Read the documents of two runs and return both sides; `rows`: {left, right} of the registry."""
     documents = {side: read_run(root, rows[side]) for side in SIDES}
     names = {side: rows[side]["id"] for side in SIDES}
     own = {side: rows[side]["origin"] != EDGEENV for side in SIDES}

@@ -59,7 +59,7 @@ class Row(NamedTuple):
 
 @cache
 def name_this_machine() -> str | None:
-    """Return the id of the machine whose registry this is; asked once, since there may be very many runs."""
+    """Return the id of this machine for the rows of the registry; asked once, since there may be very many runs."""
     return describe_machine()["id"]
 
 
@@ -85,7 +85,7 @@ def read_run_row(root: Path, path: str, origin: str, suffix: str = "") -> Row:
 
 
 def read_attempt_row(root: Path, path: str) -> Json:
-    """Return the row of the attempt in the folder `path` below `root`."""
+    """Return the row of the registry for the attempt in the folder `path` below `root`, beside the rows of runs."""
     row: Json = dict.fromkeys(ATTEMPT_COLUMNS)
     row |= {"path": path, "target": str(Path(path).parent.parent)}
     try:

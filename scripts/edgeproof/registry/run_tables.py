@@ -16,7 +16,7 @@ _LONGEST = 60  # characters of a cell of a table
 
 
 def render_runs(found: Json) -> Iterator[str]:
-    """Yield the lines of `runs list`. `found`: of `queries.list_runs`."""
+    """Yield the lines of the table that `runs list` prints. `found`: of `queries.list_runs`."""
     rows = [
         (
             row["id"],
@@ -35,7 +35,10 @@ def render_runs(found: Json) -> Iterator[str]:
 
 
 def render_run(found: Json) -> Iterator[str]:
-    """Yield the lines of `runs show`. `found`: {run, resource_metrics, attempts, fault, checked}."""
+    """Yield the tables that `runs show` prints, in lines.
+
+    `found`: {run, resource_metrics, attempts, fault, checked}.
+    """
     row = found["run"]
     yield f"{row['id']}: {_name_state(row)}" + (f" ({row['reason']})" if row["reason"] else "")
     median, interval = _format_headline(row)
@@ -59,7 +62,7 @@ def render_run(found: Json) -> Iterator[str]:
 
 
 def render_resources(found: Json) -> Iterator[str]:
-    """Yield the lines of `runs resources`. `found`: of `queries.list_resources`."""
+    """Yield the lines of the table that `runs resources` prints. `found`: of `queries.list_resources`."""
     rows = [
         (row["run_id"], row["metric_name"], format_number(row["metric_value"]), row["unit"], row["source"])
         for row in found["results"]
@@ -72,7 +75,7 @@ def render_resources(found: Json) -> Iterator[str]:
 
 
 def render_failed(found: Json) -> Iterator[str]:
-    """Yield the lines of `failed-runs list`. `found`: of `queries.list_failed`."""
+    """Yield the lines of the table that `failed-runs list` prints. `found`: of `queries.list_failed`."""
     rows = [
         (row["path"], row["kind"], row["reason"] or row["status"], row["started_at"], row["message"])
         for row in found["attempts"]
@@ -82,7 +85,7 @@ def render_failed(found: Json) -> Iterator[str]:
 
 
 def render_table(heads: Sequence[str], rows: Sequence[Sequence[str | None]]) -> Iterator[str]:
-    """Yield the lines of a table; numbers stand on the right, a value that is not known is a dash."""
+    """Yield the lines of a table of runs; numbers stand on the right, a value that is not known is a dash."""
     if not rows:
         return
     texts = [[plain(cell) if cell else "-" for cell in row] for row in rows]
@@ -98,7 +101,10 @@ def render_table(heads: Sequence[str], rows: Sequence[Sequence[str | None]]) -> 
 
 
 def render_differences(reasons: Iterable[Json]) -> Iterator[str]:
-    """Yield a line per field that differs between two runs, with both values and what would make them equal."""
+    """Yield a line per field that differs between two runs, beside their tables.
+
+    It has both values and what would make them equal.
+    """
     for reason in reasons:
         remedy = f"; {reason['remedy']}" if reason["remedy"] else ""
         yield f"  {reason['field']}: {reason['left']!r} and {reason['right']!r}{remedy}"

@@ -37,7 +37,10 @@ _FILTERS = ("model", "preset", "device", "precision", "status", "runtime", "mach
 
 @contextlib.contextmanager
 def open_named_registry(options: Namespace, root: Path) -> Generator[sqlite3.Connection]:
-    """Yield the registry that a verb's options name: that of `root`, or in memory that of a folder of EdgeEnv."""
+    """Yield the registry that the options of a verb, as of `edgeproof runs`, name.
+
+    It is that of `root`, or in memory that of a folder of EdgeEnv.
+    """
     if options.edgeenv_root is None:
         with open_registry(root, lambda line: None if options.json else print(line, file=sys.stderr)) as connection:
             yield connection

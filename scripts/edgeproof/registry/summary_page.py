@@ -26,7 +26,10 @@ class Scenario(NamedTuple):
 
 
 def read_scenarios(texts: Sequence[str]) -> list[Scenario]:
-    """Return the scenarios of `--scenario LABEL:RUN:RUN`, in order; UserError for another form or a label twice."""
+    """Return the scenarios of a summary page, `--scenario LABEL:RUN:RUN`, in order.
+
+    UserError for another form or a label twice.
+    """
     found: list[Scenario] = []
     for text in texts:
         parts = text.split(":")
@@ -41,9 +44,10 @@ def read_scenarios(texts: Sequence[str]) -> list[Scenario]:
 def summarise(
     root: Path, scenarios: Sequence[Scenario], rows: Mapping[str, Json], metrics: Mapping[str, Sequence[Json]]
 ) -> Json:
-    """Return {runs, comparisons, warnings, notes}. `rows`, `metrics`: of the registry, by the names in the scenarios.
+    """Return what the summary page shows of pairs of runs, {runs, comparisons, warnings, notes}.
 
-    UserError where a run of EdgeEnv lacks a file that it must have.
+    `rows`, `metrics`: of the registry, by the names in the scenarios. UserError where a run of EdgeEnv lacks a file
+    that it must have.
     """
     runs = [_describe_run(root, row, metrics[name]) for name, row in rows.items()]
     believed = {run["name"]: run["integrity"]["word"] != "refuted" for run in runs}
@@ -54,7 +58,7 @@ def summarise(
 
 
 def render_summary(found: Json) -> Iterator[str]:
-    """Yield the lines of the page, as Markdown."""
+    """Yield the lines of the summary page, as Markdown."""
     yield "# Bundle summary"
     yield ""
     yield "## Scope"

@@ -52,7 +52,7 @@ class Inspected(NamedTuple):
 
 
 def build_history(root: Path, rows: Iterable[Json], source: Json, requested: int | None) -> Json:
-    """Return the history of runs, given by their rows in the registry of the checkout `root`.
+    """Return the telemetry history of runs, given by their rows in the registry of the checkout `root`.
 
     `source`: where they are from. `requested`: how many were named, None where all were taken. A run whose document
     cannot be believed is a gap, too, with the reason.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from edgeproof.bench.lines import Line
-from edgeproof.bench.scenarios import SCENARIOS
+from edgeproof.bench.pair_scenarios import SCENARIOS
 from edgeproof.bench.simulation import PARTS, describe_line, render_page, run_part
 from edgeproof.core.documents import validate
 

@@ -6,12 +6,12 @@ from edgeproof.core.configuration import Json
 
 
 def explain_path(path: list[str], variants: list[str]) -> list[str]:
-    """Return the steps of a placement as a reader knows them: `device` or `device (variant)`."""
+    """Return the steps of a placement as the explanation of a plan names them: `device` or `device (variant)`."""
     return [f"{device} ({variant})" if variant else device for device, variant in zip(path, variants, strict=True)]
 
 
 def explain_relaxation(needed: float | None, reason: str | None, factor: bool = False) -> str:
-    """Return in words what a limit would need; the number is rounded up, so that it is sufficient as printed."""
+    """Return the explanation of what a limit would need, rounded up, so that it is sufficient as printed."""
     if needed is None:
         return reason or ""
     places = 6 if factor else max(0, 5 - math.floor(math.log10(abs(needed)))) if needed else 0
@@ -23,7 +23,7 @@ def explain_relaxation(needed: float | None, reason: str | None, factor: bool = 
 
 
 def explain_plan(plan: Json) -> list[str]:
-    """Return three sentences that explain a plan (an entry of `plans` in `plan.json`)."""
+    """Return the explanation of a plan (an entry of `plans` in `plan.json`): three sentences."""
     return [_name_slowest(plan), _name_fullest(plan), _name_most_expensive(plan)]
 
 
@@ -61,7 +61,7 @@ def _name_most_expensive(plan):
 
 
 def explain_proof(document: Json) -> str:
-    """Return one phrase that explains what is proved about the first plan."""
+    """Return the phrase in a plan's explanation on what is proved about the first plan."""
     certificate, status = document["certificate"], document["status"]
     if status == "optimal":
         return f"optimal, proved ({certificate['engine']}, {certificate['nodes']} nodes)"
@@ -71,7 +71,7 @@ def explain_proof(document: Json) -> str:
 
 
 def explain_flip_points(document: Json) -> list[str]:
-    """Return sentences that explain what would change the plan; none where that was not computed."""
+    """Return the explanation's sentences on what would change the plan; none where that was not computed."""
     lines = []
     for point in document["flip_points"] or ():
         moved = point["flips_at_ms"] / point["value_ms"] - 1 if point["value_ms"] else 0.0
@@ -85,7 +85,7 @@ def explain_flip_points(document: Json) -> list[str]:
 
 
 def explain_distance_from_front(document: Json) -> list[str]:
-    """Return a sentence for each ranked plan that explains by what it is beaten; none without fronts."""
+    """Return the explanation's sentences on the ranked plans: by what each is beaten; none without fronts."""
     front = document["pareto"] and document["pareto"]["with_caps"]
     if not front:
         return []
@@ -105,7 +105,7 @@ def explain_distance_from_front(document: Json) -> list[str]:
 
 
 def explain_empty_document(document: Json) -> str:
-    """Return one line that explains a plan document in which there is no plan."""
+    """Return the explanation, in one line, of a plan document in which there is no plan."""
     if document["status"] == "unknown":
         name = document["pipeline_name"]
         return f"no plan found for {name} within the limit on effort; it is not proved that there is none"
@@ -123,7 +123,7 @@ def explain_empty_document(document: Json) -> str:
 
 
 def explain_robustness(found: Json) -> list[str]:
-    """Return sentences that explain how robust the plan is (`robustness` of a plan document)."""
+    """Return the explanation's sentences on how robust the plan is (`robustness` of a plan document)."""
     plan, unit = found["plan"], found["regret_unit"]
     lines = [
         f"Best in {plan['probability_best']:.0%} ({_span(plan['probability_best_interval'])}) and feasible in"

@@ -67,7 +67,7 @@ def explain_infeasibility(problem: Problem, effort: Effort | None = None) -> Inf
 
 
 def drop_cause(caps: Caps, metric: str | tuple[str, int]) -> Caps:
-    """Return `Caps` without one limit that may cause the infeasibility.
+    """Return `Caps` without one limit that may be the cause of infeasibility.
 
     `limit`: a metric, `("memory", device)` or `("deadline", stage)`.
     """

@@ -13,7 +13,10 @@ _WIDTH = 760
 
 
 def draw_timeline(plan: Json) -> str:
-    """Return an SVG with one lane per device: stages are numbered bars, transfers are arrows between lanes."""
+    """Return the drawing of a plan over time: an SVG with a lane per device; stages are bars, transfers arrows.
+
+    Stages have their numbers; arrows go from lane to lane.
+    """
     devices = [row["device_name"] for row in plan["memory"]]
     left, top, lane = 100, 14, 46
     end = max([row["end_ms"] for row in (*plan["assignments"], *plan["transfers"])] + [1e-9])
@@ -77,7 +80,7 @@ def _draw_transfer(row, x, y, lane):
 
 
 def draw_front(document: Json) -> str:
-    """Return an SVG of latency against energy with fronts, ranked plans and limits; "" where energy is unknown."""
+    """Return the drawing of latency against energy, an SVG with fronts, ranked plans and limits; "" without energy."""
     fronts = document["pareto"]
     if not fronts or "energy_mj" not in fronts["with_caps"]["axes"]:
         return ""

@@ -59,7 +59,7 @@ def render_plan_table(document: Json) -> str:
 
 
 def render_pareto_table(document: Json) -> str:
-    """Return the table `pareto.csv`: the points of both fronts with the paths that attain them.
+    """Return the plan's table `pareto.csv`: the points of both fronts with the paths that attain them.
 
     Only the header without fronts.
     """
@@ -91,7 +91,7 @@ def _write_rows(header, rows, decimals=4):
 
 
 def render_plan_text(document: Json) -> str:
-    """Return the plan and its tables as text for a terminal.
+    """Return the plan and its tables as text, as the terminal shows them.
 
     It has a header, memory, stages, explanation, alternatives, robustness and notes.
     """
@@ -125,7 +125,7 @@ def render_plan_text(document: Json) -> str:
 
 
 def list_relaxations(document: Json) -> list[str]:
-    """Return the rows of text that say what would make a plan possible; none where that was not asked."""
+    """Return the table rows, as text, that say what would make a plan possible; none where that was not asked."""
     if document["infeasibility"] is None:
         return []
     lines = ["Each limit alone:"]

@@ -46,7 +46,10 @@ class Outcome:
 
 
 def plan_scenario(scenario: Scenario, request: Request) -> Outcome:
-    """Return the `Outcome` of one `Request`; UserError when the goal needs a number that the scenario lacks."""
+    """Return the `Outcome` of planning: what one `Request` asks of a scenario.
+
+    UserError when the goal needs a number that the scenario lacks.
+    """
     pipelined = needs_pipelining(request.goal, scenario.limits)
     if pipelined and scenario.contention:
         raise UserError("contention: periods do not count it; leave it out, or take a goal without periods")

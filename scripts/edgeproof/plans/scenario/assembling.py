@@ -41,7 +41,7 @@ def write_scenario(
     cut_path: str | None,
     output: str | Path,
 ) -> None:
-    """Write the scenario (version 2) of a measured pipeline.
+    """Assemble the scenario (version 2) of a measured pipeline and write it.
 
     `document`: the pipeline's configuration. `identities`: path of the identity of each stage. `links_path`:
     links.json, None where all links are declared. `cut_path`: cut.json, None where nothing is cut. UserError when the

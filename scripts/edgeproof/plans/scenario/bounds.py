@@ -41,7 +41,7 @@ SUMLESS = ("batch", "confidence", "factor", "stage_error", "sustained_s", "after
 
 
 def find_remedy(key: str, name: str) -> str | None:
-    """Return what to do about a number at or above LARGEST in a scenario; None where it may be that large.
+    """Return the remedy for a number beyond the bounds of a scenario (LARGEST); None where it may be that large.
 
     `key`: where the number stands, `name`: the last name in it.
     """
@@ -50,5 +50,5 @@ def find_remedy(key: str, name: str) -> str | None:
 
 
 def describe_excess(where: str, value: float, remedy: str) -> str:
-    """Return the message about a cost that is too large for one step."""
+    """Return the message about a cost in a scenario that is beyond its bounds, too large for one step."""
     return f"{where} is {value:g}; plans count up to {LARGEST:g} per step (ms, mJ, MB, mW), {remedy}"

@@ -23,7 +23,10 @@ def _find_loss(factor: float) -> Fraction:
 
 
 def tabulate_losses(scenario: Scenario) -> list[list[Fraction]] | None:
-    """Return `losses[slowed][by]`; None where nobody slows anybody, as in all but scheduled execution."""
+    """Return the contention of a scenario, `losses[slowed][by]`; None where nobody slows anybody.
+
+    That is so in all but scheduled execution.
+    """
     if scenario.execution != "scheduled" or not scenario.contention:
         return None
     count = len(scenario.devices)
@@ -51,7 +54,7 @@ def run_side_by_side(
     before: Sequence[Set[int]],
     losses: list[list[Fraction]],
 ) -> tuple[list[int], list[int]]:
-    """Return (starts, ends) of events that contend: they begin as early as they can and slow each other, in units.
+    """Return (starts, ends) of events under contention: they begin as early as they can and slow each other, in units.
 
     `work`: what each takes alone; `devices`: None for a copy; `release`: not before; `before`: events that have to end
     first. Ends are rounded up to whole units. ValueError where events wait for each other in a circle.

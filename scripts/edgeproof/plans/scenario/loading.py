@@ -17,12 +17,15 @@ from .version2 import parse_v2
 
 
 def load_scenario(path: str | Path) -> Scenario:
-    """Return the `Scenario` in the JSON file `path`; UserError names file, key and remedy."""
+    """Load the `Scenario` in the JSON file `path` and return it; UserError names file, key and remedy."""
     return parse_scenario(read_json(path, "scenario"), path)
 
 
 def parse_scenario(document: Json, where: str | Path = "scenario") -> Scenario:
-    """Return the `Scenario` of a JSON value; UserError names the document (`where`) and the key that is wrong."""
+    """Load the `Scenario` in a JSON value, of either version, and return it.
+
+    UserError names the document (`where`) and the key that is wrong.
+    """
     _check_numbers(document, where)
     validate(document, "scenario", where)
     if "schema" in document:

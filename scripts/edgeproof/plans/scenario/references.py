@@ -9,7 +9,7 @@ from .model import Device, Link
 
 
 def index_names(names: list[str], key: str, where: str | Path) -> dict[str, int]:
-    """Return `{name: index}` of what a scenario document may refer to; UserError when a name occurs twice."""
+    """Return `{name: index}` for the references in a scenario document; UserError when a name occurs twice."""
     index = {}
     for i, name in enumerate(names):
         if name in index:
@@ -19,7 +19,7 @@ def index_names(names: list[str], key: str, where: str | Path) -> dict[str, int]
 
 
 def find_name(index: dict[str, int], name: str, key: str, noun: str, where: str | Path) -> int:
-    """Return the index of `name`, to which a scenario document refers; UserError lists the names that are declared.
+    """Return the index of `name`, a reference in a scenario document; UserError lists the names that are declared.
 
     `key`: who refers to it; `noun`: what it is.
     """
@@ -29,7 +29,10 @@ def find_name(index: dict[str, int], name: str, key: str, noun: str, where: str 
 
 
 def check_link_ends(links: Sequence[Link], devices: Sequence[Device], where: str | Path) -> None:
-    """Raise UserError where links refer to their ends wrongly: to one device twice, or to the same two again."""
+    """Raise UserError where the references of links to their ends are wrong.
+
+    A link may not join one device to itself, nor the same two again.
+    """
     seen = {}
     for i, link in enumerate(links):
         if link.source == link.target:

@@ -85,7 +85,7 @@ def tighten_bounds(search: PricedChain, start: Multipliers, best_value: float, r
 
 
 def bound_at(search: PricedChain, prices: np.ndarray) -> float:
-    """Return the Lagrangian bound of a chain at prices per limit."""
+    """Return the (Lagrangian) bound of a chain, which its search prunes by, at prices per limit."""
     return _dual(search, 1.0, prices)[0]
 
 

@@ -145,7 +145,7 @@ def handles_chain(problem: Problem, level: Level, caps: Caps) -> bool:
 
 
 def memory_never_binds(problem: Problem, caps: Caps) -> bool:
-    """Return whether a chain can be searched without memory: every budget exceeds what all stages could take."""
+    """Return whether the chain model may leave out memory: every budget exceeds what all stages could take."""
     for device, cap in enumerate(caps.memory):
         need = 2 * sum(problem.sizes)
         for i, options in enumerate(problem.device):

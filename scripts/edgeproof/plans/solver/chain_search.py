@@ -49,9 +49,9 @@ def search_chain(
     top_k: int = 1,
     effort: Effort | None = None,
 ) -> SearchResult:
-    """Return the `SearchResult` of the `top_k` best placements by `level` and the tie-breakers, under `caps`.
+    """Search for the `top_k` best placements of a chain by `level` and the tie-breakers, under `caps`.
 
-    With a gap in `effort`, the search ends once (objective − bound) / objective is below it.
+    Returns a `SearchResult`. With a gap in `effort`, the search ends once (objective − bound) / objective is below it.
     """
     effort = effort or Effort()
     width_limit, gap, watch = effort.labels, effort.gap, effort.watch

@@ -336,7 +336,7 @@ class PlacementModel:
 
 
 def weighted_sum(terms: list[Any]) -> Any:
-    """Return Σ coefficient · variable of a CP-SAT model as a linear expression."""
+    """Return Σ coefficient · variable as a linear expression of the general model in CP-SAT."""
     variables = [variable for variable, coefficient in terms if coefficient]
     coefficients = [coefficient for _, coefficient in terms if coefficient]
     return cp_model.LinearExpr.weighted_sum(variables, coefficients)

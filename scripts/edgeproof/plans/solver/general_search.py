@@ -322,5 +322,8 @@ def search_general(
     effort: Effort | None = None,
     hint: Placement | None = None,
 ) -> SearchResult:
-    """Return the `SearchResult` of the `top_k` best placements by `levels` and the tie-breakers, under `caps`."""
+    """Search for the `top_k` best placements of a general problem by `levels` and the tie-breakers, under `caps`.
+
+    Returns a `SearchResult`.
+    """
     return GeneralSearch(problem, levels, caps or problem.caps, effort, hint).search(top_k)

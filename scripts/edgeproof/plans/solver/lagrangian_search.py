@@ -35,7 +35,7 @@ _SLACK = 1e-11  # relative to the bound: the rounding error of float sums
 def search_lagrangian(
     problem: Problem, level: Level, caps: Caps, effort: Effort | None = None, top_k: int = 1
 ) -> SearchResult | None:
-    """Return a `SearchResult` with a bound; it is never `proven`, because ties are not broken.
+    """Search by Lagrangian prices; return a `SearchResult` with a bound, never `proven`: ties are not broken.
 
     The first placement is the best one that was found; the others differ from it in one stage. None when the graph is
     too wide, or every placement needs a link that is missing. With a gap in `effort`, the search ends once
@@ -71,10 +71,10 @@ def search_lagrangian(
 
 
 def count_forced_crossings(problem: Problem, caps: Caps) -> int:
-    """Return how many crossings memory forces on every placement, one more limit to price; 0 if that is not known.
+    """Return how many crossings memory forces on every placement, for the Lagrangian search one more limit to price.
 
-    Copies connect the devices in use, so there are at least as many as devices in use less one, if the graph is
-    connected.
+    0 if that is not known. Copies connect the devices in use, so there are at least as many as devices in use less one,
+    if the graph is connected.
     """
     budgets = [cap for cap in caps.memory if cap is not None]
     if len(budgets) < len(caps.memory):

@@ -16,7 +16,7 @@ from .chain_search import SearchResult
 def search_modes(
     problem: Problem, levels: tuple[Level, ...], caps: Caps, top_k: int, search: Callable[[Problem], SearchResult]
 ) -> SearchResult:
-    """Return the `SearchResult` over all combinations of power modes; `search` handles one of them."""
+    """Return the `SearchResult` over all combinations of power modes of the devices; `search` handles one of them."""
     found, bound, proven, nodes, engines = {}, math.inf, True, 0, []
     for scenario, kept in _fix_modes(problem.scenario):
         fixed = Problem(scenario, problem.memory_rule, (problem.latency_ref, problem.energy_ref))

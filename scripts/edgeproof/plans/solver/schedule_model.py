@@ -7,7 +7,7 @@ _STEPS = 10**4  # with contention, of all stages one after another; what events 
 
 
 def choose_grain(problem: Any) -> int:
-    """Return how many units a step of time has in the model of a schedule where stages slow each other.
+    """Return how many units a step of time has in the CP-SAT model of a schedule where stages slow each other.
 
     It is a power of ten, so that times with few digits stay exact.
     """

@@ -53,7 +53,7 @@ class Answer:
 def find_plans(
     problem: Problem, goal: Goal, caps: Caps | None = None, top_k: int = 1, effort: Effort | None = None
 ) -> Answer:
-    """Return the `Answer` of whichever engine applies: the `top_k` best placements for a `Goal` under `caps`.
+    """Search with whichever engine applies: return the `Answer`, the `top_k` best placements for a `Goal` under `caps`.
 
     `caps`: by default the problem's.
     """

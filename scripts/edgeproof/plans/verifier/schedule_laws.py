@@ -105,7 +105,7 @@ def _list_neighbours(ledger: Ledger, placement: Placement) -> Iterator[Placement
 def build_list_schedule(
     ledger: Ledger, placement: Placement
 ) -> tuple[list[float], dict[tuple[int, int, int], float], float]:
-    """Return the list schedule that bounds an optimum from above, by longest remaining path.
+    """Return the list schedule that by the laws bounds an optimum from above; longest remaining path first.
 
     It is (starts of stages, starts of copies, makespan), in ms.
     """
@@ -135,7 +135,10 @@ def build_list_schedule(
 
 
 def keeps_lower_bound(ledger: Ledger, placement: Placement, latency: Any) -> bool:
-    """Return whether a makespan in ms is at least the longest path and the load of the busiest device or link."""
+    """Return whether a makespan in ms obeys the law of schedules that bounds it from below.
+
+    It must be at least the longest path, and the load of the busiest device or link.
+    """
     totals = ledger.account(placement)
     least = account_least_makespan(ledger, placement, totals or {"period": 0.0})
     return latency >= least - TOLERANCE - PRECISION * abs(least)

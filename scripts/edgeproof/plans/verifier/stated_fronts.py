@@ -20,7 +20,7 @@ def _list_axes(ledger: Ledger, period: bool) -> list[str]:
 
 
 def verify_fronts(verdict: Verdict, document: Json, ledger: Ledger, limits: dict[str, float | None]) -> None:
-    """Check every point of the fronts: its values, its placements, its limits, and that none beats another."""
+    """Check every point of the stated fronts: its values, its placements, its limits, and that none beats another."""
     if document["pareto"] is None:
         return
     known = (_list_axes(ledger, False), _list_axes(ledger, True))

@@ -14,7 +14,7 @@ ENOUGH = "enough, but not proved to be the least"
 
 
 def judge_infeasibility(survey: Any, verdict: Verdict, said: Json) -> None:
-    """Refute what a certificate of infeasibility says and a `Survey` of all placements contradicts."""
+    """Refute the stated reasons of infeasibility (a certificate) that a `Survey` of all placements contradicts."""
     scenario = survey.ledger.scenario
     readable = {key: name for name, key in LIMIT_KEYS.items() if survey.limits[name] is not None}
     values = {key: survey.limits[name] for key, name in readable.items()}

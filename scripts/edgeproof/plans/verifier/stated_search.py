@@ -21,7 +21,7 @@ _REFUTED = ", refuted by a second search"
 
 
 def verify_search(verdict: Verdict, document: Json, scenario: Scenario) -> None:
-    """Check that each engine applies to the scenario, and that a search which a gap ended was allowed to end there."""
+    """Check what a plan states of its search: each engine applies, and a search that a gap ended was allowed to end."""
     certificate = document["certificate"]
     scheduled, named = scenario.execution == "scheduled", certificate["engine"]
     modes = any(device.modes for device in scenario.devices)

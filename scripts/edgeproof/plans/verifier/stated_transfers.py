@@ -9,14 +9,14 @@ CopyKey = tuple[int, int, int]  # tensor, source device, target device
 
 
 def key_copy(copy: Copy) -> CopyKey:
-    """Return what pairs a copy with the transfer that a plan states for it, and tells it from all others."""
+    """Return what pairs a copy with the stated transfer of a plan, and tells it from all others."""
     return copy.tensor, copy.source, copy.target
 
 
 def pair_transfers(
     verdict: Verdict, ledger: Ledger, plan: Json, copies: list[Copy], where: str
 ) -> dict[CopyKey, Json] | None:
-    """Return the row of every copy; None where they do not fit one to one, which is noted.
+    """Return the stated transfer (its row) of every copy; None where they do not fit one to one, which is noted.
 
     A tensor is known by the stage that makes it and by its own name, so that tensors of equal size do not mix.
     """
@@ -48,7 +48,7 @@ def _name_tensor(row: Json) -> str:
 def verify_transfers(
     verdict: Verdict, ledger: Ledger, pairs: dict[CopyKey, Json], copies: list[Copy], where: str
 ) -> None:
-    """Check who waits for each transfer, and what it costs; times are checked with the events."""
+    """Check who waits for each stated transfer, and what it costs; times are checked with the events."""
     scenario = ledger.scenario
     for copy in copies:
         row = pairs[key_copy(copy)]

@@ -28,7 +28,7 @@ def _list_levels(ledger: Ledger, goal: str) -> list[str]:
 
 
 def verify_header(verdict: Verdict, document: Json, ledger: Ledger) -> None:
-    """Check the values that a plan document states about scenario and goal."""
+    """Check the stated values of a plan document on scenario and goal."""
     scenario, said = ledger.scenario, document["scenario"]
     verdict.same(document["pipeline_name"], scenario.name, "pipeline_name")
     for key in ("version", "execution", "thermal"):
@@ -49,7 +49,7 @@ def verify_header(verdict: Verdict, document: Json, ledger: Ledger) -> None:
 def verify_statements(
     verdict: Verdict, document: Json, ledger: Ledger, plan: Json, placement: Placement, totals: dict[str, Any]
 ) -> None:
-    """Check all that a plan states about a placement beside totals and times.
+    """Check all stated values of a placement beside totals and times.
 
     These are path, memory, slack, and the stages' shares.
     """

@@ -29,7 +29,10 @@ _FIELDS = {"latency": "total_latency_ms", "accuracy": "accuracy_drop", "period":
 
 
 def verify_plan(document: Json, scenario: Scenario, limit: int = ENUMERATED) -> Verdict:
-    """Return the `Verdict` on a validated plan document; spaces of at most `limit` placements are tried completely."""
+    """Return the `Verdict` of the verification of a validated plan document, which needs no solver.
+
+    Spaces of at most `limit` placements are tried completely.
+    """
     verdict = Verdict()
     verdict.expect(
         document["scenario"]["digest"] == scenario.digest,

@@ -95,8 +95,9 @@ def _draw_modes(left_share: float, right_share: float, slower: float) -> Callabl
 
 
 def draw_sessions(machine_sd: float, ratio_sd: float) -> Callable[[Generator, int], Sequences]:
-    """Return a scenario: a function that draws pairs in sessions of ten, each of which moves both arms, and their
-    ratio, anew.
+    """Return a scenario of pairs: a function that draws them in sessions of ten.
+
+    Each session moves both arms, and their ratio, anew.
     """
 
     def draw(generator: Generator, count: int) -> Sequences:

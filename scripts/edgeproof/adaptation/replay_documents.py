@@ -42,15 +42,19 @@ class Replay(NamedTuple):
 
 
 def write_replay(replay: Replay, decisions: FilePath, summary: FilePath) -> None:
-    """Replay in both modes and write `decisions.jsonl` and `summary.json` (`edgeproof.adaptation.v1`)."""
+    """Replay in both modes and write the replay's documents, `decisions.jsonl` and `summary.json`.
+
+    The summary is `edgeproof.adaptation.v1`.
+    """
     with atomic_path(decisions) as place, open(place, "w", encoding="utf-8") as stream:
         document = _play(replay, stream.write)
     write_sealed(summary, document, "adaptation")
 
 
 def read_replay(summary: FilePath) -> Json:
-    """Return the summary of a replay, replayed again; UserError for what does not follow, and for a replay that is
-    void because its family has changed.
+    """Return the document `summary.json` of a replay, replayed again.
+
+    UserError for what does not follow, and for a replay that is void because its family has changed.
     """
     document = read_sealed(summary, "adaptation", REMEDY)
     if is_void(document):
@@ -72,7 +76,7 @@ def read_replay(summary: FilePath) -> Json:
 
 
 def is_void(document: Json) -> bool:
-    """Tell whether a replay's family has another key today than it had when it was replayed."""
+    """Tell whether the document of a replay is void: its family has another key today than when it was replayed."""
     family = read_sealed(document["family"]["path"], "filled-family", REMEDY)
     return family["key"] != document["family"]["key"]
 
@@ -84,7 +88,10 @@ def summarise_mode(
     heat: HeatModel | None,
     emit: Callable[[str], object],
 ) -> Json:
-    """Return what the summary of a replay says of one mode. `emit`: called with each line of `decisions.jsonl`."""
+    """Return what `summary.json`, the document of a replay, says of one mode.
+
+    `emit`: called with each line of `decisions.jsonl`.
+    """
     mode, names = chooser.guard.mode, list(chooser.family.variants)
     initial = conditions.initial if conditions.initial is not None else names[0]
     numbers = {name: number for number, name in enumerate(names)}
@@ -133,7 +140,7 @@ def summarise_mode(
 
 
 def play_document(family: ModelFamily, replay: Replay, emit: Callable[[str], object]) -> Json:
-    """Return the summary of a replay over a family, {steps, seconds, basis, modes}.
+    """Replay over a family and return what the replay's document says of it, {steps, seconds, basis, modes}.
 
     `emit`: called with each line of `decisions.jsonl`.
     """

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from edgeproof.adaptation.families import write_family
+from edgeproof.adaptation.replay_documents import Replay, is_void, read_replay, write_replay
 from edgeproof.adaptation.replay_page import list_stays, render_page
-from edgeproof.adaptation.replays import Replay, is_void, read_replay, write_replay
 from edgeproof.bench.made_up_campaigns import make_campaign
 from edgeproof.core.documents import read_sealed
 from edgeproof.core.errors import UserError
