@@ -25,7 +25,7 @@ from edgeproof.runtime.observer import Observer
 from edgeproof.scaffolding.cli import VERBS as NEW_VERBS
 from edgeproof.workflow.baseline_cli import BASELINE_VERBS
 from edgeproof.workflow.cli import RUNS_VERBS
-from edgeproof.workflow.verbs import RUN as WORKFLOW_VERBS
+from edgeproof.workflow.workflow_verbs import RUN as WORKFLOW_VERBS
 
 from ..signals import heed_signals
 from .tiny_checkout import ARTIFACT, SCENARIO, fill_checkout, walk

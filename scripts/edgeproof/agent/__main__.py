@@ -24,7 +24,7 @@ _VERBS = ("session", "pairs", "measure", "work", "infer", "links", "flow", "serv
 
 
 def main(argv: List[str]) -> int:
-    """Run one verb of the agent; return the exit code."""
+    """Run one verb of the agent's program, `python -m edgeproof.agent`; return the exit code."""
     if len(argv) != 3 or argv[0] not in _VERBS:
         print("usage: python -m edgeproof.agent {} SPEC OUT".format("|".join(_VERBS)), file=sys.stderr)
         return 2

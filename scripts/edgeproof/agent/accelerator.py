@@ -24,7 +24,8 @@ class Executed(NamedTuple):
 
 
 def judge_use(requested: str, source: str, nodes: Sequence[Executed]) -> Report:
-    """Return what ran where: {requested, source, nodes, share_nodes, share_time, others, others_count}.
+    """Return whether the accelerator was used, and what ran where: {requested, source, nodes, share_nodes, share_time,
+    others, others_count}.
 
     `requested`: the accelerator; `source`: where the nodes are from. Verdict `accelerator_unused` if it ran none of
     them. A node that the accelerator has fused counts as one; `share_time` is None where a node's time is unknown.
@@ -52,7 +53,7 @@ def judge_use(requested: str, source: str, nodes: Sequence[Executed]) -> Report:
 
 
 def read_onnxruntime_profile(path: str, runs: int) -> List[Executed]:
-    """Return which nodes ran on the accelerator and which elsewhere, from a profile that ONNX Runtime wrote.
+    """Return which nodes the accelerator ran and which ran elsewhere, from a profile that ONNX Runtime wrote.
 
     Each has its mean time per run; `runs`: how many equal runs the profile has.
     """
@@ -70,7 +71,7 @@ def read_onnxruntime_profile(path: str, runs: int) -> List[Executed]:
 
 
 def list_delegated(operators: Sequence[Dict[str, Any]], delegate: str) -> List[Executed]:
-    """Return the nodes of a TFLite interpreter, each with the accelerator (`delegate`) that runs it, or the CPU.
+    """Return the accelerator (`delegate`), or the CPU, that runs each node of a TFLite interpreter, as a list of nodes.
 
     `operators`: as `_get_ops_details` lists them. Nodes that a delegate has taken stay in the list, and the delegate's
     own node has their outer inputs and outputs: a node between these two is the delegate's. Times are not known.

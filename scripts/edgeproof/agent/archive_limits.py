@@ -66,7 +66,7 @@ ARTIFACT = Limits(20_000, 16 << 30, 32 << 30, 2000, 1 << 24, 512, 24, False)
 
 
 def open_archive(stream: IO[bytes], limits: Limits) -> Tuple[zipfile.ZipFile, List[zipfile.ZipInfo]]:
-    """Open an archive and check its members against limits; return (archive, members).
+    """Open a zip archive from somebody else and check its members against the limits; return (archive, members).
 
     ArchiveRefused names the first member that may not be there. The file is read through `stream` alone, so that nobody
     can put another one into its place meanwhile.
@@ -104,7 +104,9 @@ def _check_members(members: Iterable[zipfile.ZipInfo], limits: Limits) -> None:
 
 
 def check_name(name: str, limits: Limits) -> None:
-    """Raise ArchiveRefused unless a name is a relative path that every file system takes for the same."""
+    """Check the name of an archive's member against the limits: ArchiveRefused unless it is a relative path that every
+    file system takes for the same.
+    """
     told = repr(name[:80])
     if not name or name.startswith("/"):
         raise ArchiveRefused("{} is an absolute path".format(told))
@@ -137,14 +139,14 @@ def check_name(name: str, limits: Limits) -> None:
 
 
 def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
-    """Return the bytes of a member of at most `most` bytes; ArchiveRefused where it is larger or not what it claims."""
+    """Return the bytes of an archive's member, limited to `most`; ArchiveRefused if larger or not what it claims."""
     if member.file_size > most:
         raise ArchiveRefused("{!r} has {} bytes; at most {} are read".format(member.filename, member.file_size, most))
     return b"".join(iterate_member(archive, member))
 
 
 def iterate_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterable[bytes]:
-    """Yield the bytes of a member in pieces; ArchiveRefused as soon as they are not what the archive claims of them."""
+    """Yield an archive member's bytes within its limits; ArchiveRefused as soon as they are not what it claims."""
     left = member.file_size
     try:
         with archive.open(member) as stream:
@@ -163,7 +165,7 @@ def iterate_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterabl
 
 
 def extract_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: str) -> str:
-    """Extract a member of an archive, whose limits were checked, below `folder`, and return its path.
+    """Extract one member of an archive whose limits `open_archive` has checked, below `folder`; return its path.
 
     Nobody else writes to `folder`; an existing file is an error.
     """
@@ -177,7 +179,7 @@ def extract_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: st
 
 
 def extract_archive(path: str, folder: str, limits: Limits) -> None:
-    """Unpack a whole archive below `folder`; ArchiveRefused before anything is written where a member is refused."""
+    """Extract a whole archive below `folder`; ArchiveRefused, before anything is written, if it breaks the limits."""
     with open(path, "rb") as stream:
         archive, members = open_archive(stream, limits)
         for member in members:
@@ -185,7 +187,7 @@ def extract_archive(path: str, folder: str, limits: Limits) -> None:
 
 
 def name_nested(head: bytes) -> str:
-    """Return which kind of archive begins with these bytes (`HEAD` of them), an empty text for none."""
+    """Return which archive kind begins with these bytes (`HEAD`), for the limit on nested archives; empty for none."""
     for beginning, kind in _NESTED.items():
         if head.startswith(beginning):
             return kind

@@ -17,7 +17,7 @@ class _Ending:
 
 
 def terminate(number: int, _: Optional[FrameType]) -> None:
-    """End this process and its children (signal handler)."""
+    """End this process of the agent and its children (signal handler)."""
     _Ending.number = number
     if not _Ending.starting:
         raise SystemExit(128 + number)
@@ -57,7 +57,7 @@ def run_child(
 
 
 def end_child(process: Optional[subprocess.Popen[bytes]]) -> None:
-    """Kill a process that still runs, stopped or not, and wait for its end."""
+    """Kill a child process of the agent that still runs, stopped or not, and wait for its end."""
     if process is not None and process.poll() is None:
         process.kill()
         process.wait()

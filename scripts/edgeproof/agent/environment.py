@@ -20,8 +20,8 @@ _BOARD_FILES = ("proc/device-tree/model", "sys/devices/virtual/dmi/id/product_na
 
 
 def read_environment(root: str = "/") -> Environment:
-    """Return a snapshot: board, CPU, governors, frequencies, temperatures, load, quota, steal, throttling, power
-    mode.
+    """Return a snapshot of the environment: board, CPU, governors, frequencies, temperatures, load, quota, steal,
+    throttling, power mode.
     """
     return {
         "taken_at_unix_s": round(time.time(), 3),
@@ -74,7 +74,7 @@ def name_provenance(simulated: bool) -> str:
 
 
 def steal_share(before: Environment, after: Environment) -> Optional[float]:
-    """Return the share of CPU time that the hypervisor kept from us between two snapshots, or null."""
+    """Return the share of CPU time that the hypervisor took between two snapshots of the environment, or null."""
     if not before["cpu_ticks"] or not after["cpu_ticks"]:
         return None
     delta = {key: after["cpu_ticks"][key] - before["cpu_ticks"][key] for key in before["cpu_ticks"]}
@@ -83,7 +83,7 @@ def steal_share(before: Environment, after: Environment) -> Optional[float]:
 
 
 def read_temperatures(root: str = "/") -> Optional[Dict[str, float]]:
-    """Return {zone type: °C}. PMIC zones are left out: on Jetson boards they read a constant 100."""
+    """Return the environment's temperatures, {zone type: °C}, without PMIC zones: Jetsons read a constant 100 there."""
     found: Dict[str, float] = {}
     for zone in sorted(glob.glob(os.path.join(root, "sys/class/thermal/thermal_zone*"))):
         kind, value = _text(zone, "type"), _text(zone, "temp")

@@ -36,7 +36,7 @@ def is_of_the_machine(error: OSError) -> bool:
 
 
 def classify_load_error(message: str) -> str:
-    """Return the verdict kind that a runtime's message at load time stands for."""
+    """Return the kind of failure, a verdict on the artifact, that a runtime's message at load time stands for."""
     text = message.lower()
     if "not_implemented" in text or "is not a registered function" in text or "unsupported" in text:
         return "unsupported_operator"

@@ -23,7 +23,7 @@ _SIMULATED = 50
 
 
 def measure_flow(spec: ProcessSpec, out: str) -> None:
-    """Measure a pipeline that is kept full: fill `out` with `process.json` and `samples.npy`.
+    """Measure a full pipeline, one that is kept full: fill `out` with `process.json` and `samples.npy`.
 
     The samples are int64 nanoseconds, two rows of as many entries as results. The first row has the time from one
     result to the next, the second from when the pipeline took an input to its result. The caller hands in an input

@@ -186,7 +186,7 @@ class Crew:
 
 
 def read_turn(descriptor: int) -> Optional[int]:
-    """Return the turn that the executor before us has handed over through a pipe, None at its end."""
+    """Return the turn that the executor before us handed over through a pipe, None at its end."""
     data = os.read(descriptor, _TURN.size)
     return _TURN.unpack(data)[0] if len(data) == _TURN.size else None
 

@@ -39,7 +39,7 @@ class _Samples(NamedTuple):
 
 
 def read_feeds(path: str, limit: Optional[int] = None) -> Iterator[Feed]:
-    """Yield the feeds for inference from an inputs file, one per sample.
+    """Yield the feeds of `infer`, inference on every sample of an inputs file, one per sample.
 
     A feed is `{input name: array of shape (1, …), or the whole entry}`.
     """
@@ -49,7 +49,7 @@ def read_feeds(path: str, limit: Optional[int] = None) -> Iterator[Feed]:
 
 
 def read_mix(path: str, protocol: Protocol) -> Tuple[List[Feed], int]:
-    """Return the feeds of the inferences to run, in their order, and how many samples the inputs file has."""
+    """Return the feeds for all runs of inference, in their order, and how many samples the inputs file has."""
     wanted = max(1, protocol.get("inputs", DEFAULT_INPUTS))
     samples = _load_inputs(path, wanted)
     return [samples.take(index) for index in range(min(wanted, samples.available))], samples.available
@@ -98,7 +98,7 @@ def _read_rows(stream: IO[bytes], limit: Optional[int]) -> Tuple[Array, int]:
 
 
 def join_batches(feeds: List[Feed], backend: Backend) -> List[Feed]:
-    """Return the feeds of inferences with a fixed batch: as many as before, each of that many samples from its own on.
+    """Return the feeds of inference with a fixed batch: as many as before, each of that many samples from its own on.
 
     After the last sample comes the first again. A batch that the artifact leaves open is 1.
     """
@@ -155,7 +155,8 @@ def _join(feeds: List[Feed], backend: Backend) -> Feed:
 
 
 def infer_samples(spec: InferSpec, out: str) -> None:
-    """Fill `out` with `outputs.npz` and `infer.json` (status, runtime); a Verdict becomes status `failed`.
+    """Run inference on every sample: fill `out` with `outputs.npz` and `infer.json` (status, runtime); a Verdict
+    becomes status `failed`.
 
     An output has one entry per sample: `outputs/{name}` (n, *shape) if all entries have one shape, else `flat/{name}`
     with the values of all entries, and `shapes/{name}` (n, axes), where -1 stands for an axis that an entry lacks.
@@ -218,7 +219,7 @@ def _save_arrays(path: str, arrays: Dict[str, Array]) -> None:
 
 
 def describe_runtime(backend: Backend) -> Runtime:
-    """Return what runs the inferences of `infer`: runtime, version, execution providers asked for and used."""
+    """Return what runs the inference of `infer`: runtime, version, execution providers asked for and used."""
     return {
         "name": backend.name,
         "version": backend.version,
@@ -237,7 +238,7 @@ def run_one(backend: Backend, feed: Feed) -> Outputs:
 
 @contextlib.contextmanager
 def inference_failures() -> Generator[None, None, None]:
-    """Run the inference in the block, and turn what the runtime raises during it into a Verdict."""
+    """While one inference runs in the block, turn what its runtime raises into a Verdict."""
     try:
         yield
     except Verdict:

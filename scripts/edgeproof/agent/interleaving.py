@@ -47,7 +47,9 @@ class MemoryNeeds:
 
 
 def find_reason_for_processes(arms: Dict[str, AnyArm]) -> Optional[str]:
-    """Return why these arms cannot take turns by blocks, None if they can: known before anything is started."""
+    """Return why two arms cannot be interleaved by blocks, but only run as whole processes in turn; None if they can:
+    known before anything is started.
+    """
     for name, arm in arms.items():
         obstacle = arm.get("alone") or find_obstacle(arm)
         if obstacle:

@@ -20,7 +20,7 @@ WINDOW_S = 10.0
 
 
 def window_seconds(load: Load) -> float:
-    """Return how long a window of load is."""
+    """Return how long a window of sustained load is, in seconds."""
     return load.get("window_seconds", WINDOW_S)
 
 

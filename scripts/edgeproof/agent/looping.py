@@ -16,7 +16,8 @@ _ASKED_AT_ONCE = 64
 
 
 def measure_looper(looper: Looper, inputs: int, protocol: Protocol, out: str, report: Report) -> Array:
-    """Fill `out` with the outputs of the first input and `report` with what was done; return ns per call, int64.
+    """Measure an arm that runs its own timed loop: fill `out` with the outputs of the first input and `report` with
+    what was done; return ns per call, int64.
 
     The calls go through the inputs in turn. What the clock of the program costs is not known to us.
     """
@@ -37,7 +38,7 @@ def measure_looper(looper: Looper, inputs: int, protocol: Protocol, out: str, re
 
 
 def time_turns(looper: Looper, inputs: int, at_least: int, at_least_ns: int) -> Array:
-    """Return the ns of calls that a looper timed on its inputs in turn: at least so many, and so much of their time."""
+    """Return the ns of calls that a looping arm timed itself on its inputs in turn: at least so many, for so long."""
     blocks: List[Array] = [numpy.zeros(0, "int64")]
     count = spent = 0
     while count < at_least or spent < at_least_ns:
@@ -48,7 +49,7 @@ def time_turns(looper: Looper, inputs: int, at_least: int, at_least_ns: int) -> 
 
 
 def time_samples(looper: Looper, inputs: Sequence[int], untimed: int, calls_per_sample: int) -> Array:
-    """Return the ns that a looper timed for one sample of `calls_per_sample` calls per entry of `inputs`.
+    """Return the ns that a looping arm timed itself for one sample of `calls_per_sample` calls per entry of `inputs`.
 
     Some untimed calls come first.
     """
@@ -59,7 +60,7 @@ def time_samples(looper: Looper, inputs: Sequence[int], untimed: int, calls_per_
 
 
 def count_usage() -> Report:
-    """Return what a program that times its own loops used of the machine in its whole life; it must have ended."""
+    """Return what the program of a looping arm used of the machine in its whole life; it must have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "context_switches_voluntary": used.ru_nvcsw,

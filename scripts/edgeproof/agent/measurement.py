@@ -30,8 +30,8 @@ from .timing import calls_per_sample, clock_quantum_ns, slow_down, time_calls, t
 
 
 def measure_process(spec: ProcessSpec, out: str) -> None:
-    """Fill `out` with `process.json`, `samples.npy` (int64 nanoseconds per sample) and `inputs.npy` (uint16, the
-    input of each sample).
+    """Do the measurement of one fresh process: fill `out` with `process.json`, `samples.npy` (int64 nanoseconds per
+    sample) and `inputs.npy` (uint16, the input of each sample).
 
     `spec`: arm, inputs (npz), protocol, slot (number of this process in the session). The timed loop goes through the
     first samples of the inputs in turn, as many as the protocol says, and through each at least once; the cold

@@ -8,7 +8,7 @@ import sys
 
 
 def tell(text: str, end: str = "\n") -> None:
-    """Say something on standard error. Where nobody can read it any more, or the disk is full, nothing happens."""
+    """Print a message on standard error. Where nobody can read it any more, or the disk is full, nothing happens."""
     try:
         print(text, end=end, file=sys.stderr, flush=True)
     except BrokenPipeError:  # the reader is gone: what else is written there, by a library too, must not fail either

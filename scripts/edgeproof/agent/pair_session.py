@@ -62,7 +62,7 @@ from .telemetry import SessionTelemetry
 
 
 def run_pairs(spec: PairsSpec, out: str) -> None:
-    """Measure pairs until the budget or the caller ends it; see above for what `spec` says and `out` gets."""
+    """Run a session of pairs (`pairs`) until the budget or the caller ends it; see above for `spec` and `out`."""
     check_board(spec.get("board"))
     emulator = read_emulator()
     if emulator:

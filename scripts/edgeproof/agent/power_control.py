@@ -27,7 +27,8 @@ _TIMEOUT_S = 60
 
 @contextlib.contextmanager
 def control_power(options: Optional[PowerControlOptions]) -> Generator[Optional[Report], None, None]:
-    """Put back what a killed session left, set what `options` ask for, and put it back at the end; the device is held.
+    """Control a board's power mode and clocks in the block: put back what a killed session left, set what `options` ask
+    for, and put it back at the end; the device is held.
 
     Yields the record {asked, before, set, left_by_another}, `set` as the board says it; None where nothing was asked
     and nothing left. NoVerdict if the board does not do what was asked: then everything is as it was found.

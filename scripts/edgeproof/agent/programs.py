@@ -21,7 +21,7 @@ from .specs import ProgramSpec
 
 
 def run_program(spec: ProgramSpec, out: str) -> None:
-    """Run `spec["command"]` in `out`, with `spec["place"]` in its words replaced by that folder."""
+    """Run a builder's program `spec["command"]` in `out`, with `spec["place"]` in its words replaced by that folder."""
     place = os.path.abspath(out)
     check_board(spec.get("board"))
     lent = [(item["artifact"], os.path.join(place, item["name"])) for item in spec["files"]]

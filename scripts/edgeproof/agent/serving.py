@@ -22,7 +22,9 @@ from .specs import Array, Call, Definition, Feed, Outputs, Report
 
 
 def serve_steps(spec: ServeSpec, out: str) -> None:
-    """Load the own steps of a placement (see `handover.Crew`), say so, and run them until the caller is gone."""
+    """Serve the own steps of a placed pipeline (see `handover.Crew`): load them, say so, and run them until the caller
+    has gone away.
+    """
     threading.Thread(target=_end_with_caller, daemon=True).start()
     caller = spec["others"][CALLER]
     try:

@@ -36,7 +36,7 @@ _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal
 
 
 def run_session(spec: SessionSpec, out: str) -> None:
-    """Fill `out` with `session.json` and one folder per slot."""
+    """Run one session on this device: fill `out` with `session.json` and one folder per slot."""
     check_board(spec.get("board"))
     simulated = all(is_simulated(arm) for arm in spec["arms"].values())
     wanted = None if simulated else spec.get("power_control")

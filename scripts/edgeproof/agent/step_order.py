@@ -14,7 +14,9 @@ HOP_NS, HOP_NS_PER_MB = 40000, 250000
 
 
 def find_makers(arm: PlacedArm) -> List[List[int]]:
-    """Return per step, and last for the caller's outputs, the steps whose outputs it reads; −1: the caller's input."""
+    """Return per step in the order of a pipeline, and last for the caller's outputs, the steps whose outputs it reads;
+    −1: the caller's input.
+    """
     makers = {tensor: number for number, step in enumerate(arm["steps"]) for _, tensor in step["outputs"]}
     reads = [[tensor for _, tensor in step["inputs"]] for step in arm["steps"]]
     reads.append([tensor for _, tensor in arm["outputs"]])
@@ -22,7 +24,7 @@ def find_makers(arm: PlacedArm) -> List[List[int]]:
 
 
 def find_waits(arm: PlacedArm) -> List[List[int]]:
-    """Return per step the steps that have to end before it can begin; −1: the caller has to hand over its input.
+    """Return per step in order which steps must end before it can begin; −1: the caller has to hand over its input.
 
     In turns that is the step before it. Side by side it is whoever makes its inputs, and, in the order of the plan, the
     step before it on its executor.

@@ -114,7 +114,7 @@ def record_telemetry(spec: RecordSpec, out: str) -> None:
 
 
 def sample_command(spec: SampleSpec, out: str) -> None:
-    """`sample`: run the samplers around a command, whose input and output are ours; `out` gets `sample.json` as well.
+    """Record telemetry around a command (`sample`), whose input and output are ours; `out` gets `sample.json` as well.
 
     `sample.json`: exit_code, window (from its start to its end, ns), telemetry as of a session. NoVerdict if it cannot
     be started.

@@ -24,7 +24,7 @@ _kept: List[int] = []
 
 
 def open_tied(command: Sequence[str], pass_fds: Sequence[int] = (), **options: Any) -> subprocess.Popen[Any]:
-    """Start a process that is killed when we end, and that holds what `keep_open` holds; OSError as of Popen.
+    """Start a tied process: it is killed when we end, and holds what `keep_open` holds; OSError as of Popen.
 
     `options`: of `subprocess.Popen`. The kernel kills it when the thread ends that started it, so a process that
     another thread than the main one has started only holds the files.
@@ -41,7 +41,7 @@ def open_tied(command: Sequence[str], pass_fds: Sequence[int] = (), **options: A
 
 
 def end_with_parent(number: int) -> None:
-    """Have this process sent a signal when the thread that started it ends (Linux; elsewhere this does nothing)."""
+    """Tie this process to the thread that started it: a signal comes when that ends (Linux; elsewhere nothing)."""
     if _prctl:
         _prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 

@@ -17,7 +17,7 @@ def time_calls(
     calls_per_sample: int,
     before_each: Optional[Callable[[], None]] = None,
 ) -> array[int]:
-    """Time `calls` in turn until `at_least` samples and `at_least_ns` are both reached; return ns per sample.
+    """Run a timed loop over `calls` until `at_least` samples and `at_least_ns` are both reached; return ns per sample.
 
     A sample spans `calls_per_sample` runs of one and the same call. `before_each` is done before every sample,
     outside of its time.
@@ -76,7 +76,7 @@ def time_block(
 
 
 def typical_per_input(samples: Sequence[int], inputs: int) -> List[float]:
-    """Return the typical time of each input from a warm-up that went through the inputs in turn.
+    """Return the typical time of each input from the timing of a warm-up that went through the inputs in turn.
 
     The median over its second half, which is the best guess of what is to come; an input that did not come up there
     has the median of the others.
@@ -99,7 +99,7 @@ def timer_cost_ns(repeats: int = 2001) -> int:
 
 
 def clock_quantum_ns(repeats: int = 2001) -> int:
-    """Return the smallest step that the clock was seen to make, in nanoseconds.
+    """Return the smallest step that the clock of all timing was seen to make, in nanoseconds.
 
     It is the clock's resolution where that is coarse, and the time of one reading where that takes longer.
     """

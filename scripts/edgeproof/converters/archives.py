@@ -11,14 +11,14 @@ _MOST_MEMBERS, _MOST_BYTES, _HIGHEST_RATIO = 10_000, 64 << 30, 100
 
 
 def pack_folder(folder: "str | Path", target: "str | Path", leave_out: "Sequence[str]" = ()) -> None:
-    """Write the files below `folder` to the archive `target` in order of name, without `leave_out` (relative paths)."""
+    """Write a folder's files to a converter's archive `target` in order of name, without `leave_out` (relative)."""
     folder = Path(folder)
     members = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     pack_files(target, {name: folder / name for name in members if name not in set(leave_out)})
 
 
 def pack_files(target: "str | Path", members: "dict[str, Path]") -> None:
-    """Write `{name: path of a file}` to the archive `target`, without holding a file in memory."""
+    """Write `{name: path of a file}` to a converter's archive `target`, without holding a file in memory."""
     buffer = memoryview(bytearray(_CHUNK))  # one for all: to allocate memory for each part takes as long as to copy it
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name, path in members.items():
@@ -30,14 +30,14 @@ def pack_files(target: "str | Path", members: "dict[str, Path]") -> None:
 
 
 def append_members(target: "str | Path", members: "dict[str, bytes]") -> None:
-    """Append an archive of `{name: bytes}` to the file `target`, after its present content."""
+    """Append a converter's archive of `{name: bytes}` to the file `target`, after its present content."""
     with zipfile.ZipFile(target, "a", zipfile.ZIP_STORED) as archive:
         for name, data in members.items():
             archive.writestr(_describe_member(name), data)
 
 
 def unpack(archive: "str | Path", folder: "str | Path") -> Path:
-    """Unpack an archive into `folder` and return it as a Path.
+    """Unpack an archive that a converter packed into `folder` and return it as a Path.
 
     ValueError if it was not packed as ours are: members that lead out of the folder, or many, or that unpack to far
     more than the archive has.

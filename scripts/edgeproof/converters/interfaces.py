@@ -9,8 +9,8 @@ from .protocol import ConversionError
 
 
 def match_tensors(side: str, source: "list[dict[str, Any]]", found: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
-    """Return `[{source, name, axes}]`: per input or output of the source, that of the file, and the source's axes in
-    the order of the file.
+    """Match the interface of a file with the source's: return `[{source, name, axes}]`, per input or output of the
+    source that of the file, and the source's axes in the order of the file.
 
     `side`: inputs or outputs. `source`, `found`: name and shape of each; open sizes match any. ConversionError if
     there are more of one, or their shapes do not fit.

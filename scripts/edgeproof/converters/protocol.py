@@ -57,7 +57,7 @@ def carry_out_spec(convert: "Callable[[Any, Path], Any]", argv: "list[str]") -> 
 
 
 def refuse_nodes(nodes: "Sequence[Any]", why: str) -> None:
-    """Raise the ConversionError of a converter that cannot convert the first of these ONNX nodes, if there is one.
+    """Raise the protocol's ConversionError if a converter cannot convert one of these ONNX nodes, for the first.
 
     `why`: what the first node lacks.
     """
@@ -67,7 +67,7 @@ def refuse_nodes(nodes: "Sequence[Any]", why: str) -> None:
 
 
 def call_tool(tool: str, call: "Callable[[], Any]") -> Any:
-    """Return `call()`. If a converter's tool raises, also SystemExit, which some use, raise ConversionError."""
+    """Return `call()`. If a converter's tool raises, SystemExit included, raise the protocol's ConversionError."""
     try:
         return call()
     except ConversionError:

@@ -11,7 +11,7 @@ _NOT_NEGATIVE = {"Relu", "Sigmoid", "HardSigmoid", "Softplus", "Softmax", "Exp",
 
 
 def split_sums(model: onnx.ModelProto) -> None:
-    """Replace every Sum of several tensors by Add nodes in the same order, in place.
+    """Rewrite an ONNX graph in place, before onnx2tf: a Sum of several tensors becomes Add nodes in the same order.
 
     onnx2tf turns a Sum into AddN, for which TFLite has no integer kernel: an int8 ResNet-50 would compute each of its
     16 joins in floats.
@@ -30,7 +30,7 @@ def split_sums(model: onnx.ModelProto) -> None:
 
 
 def pad_before_pools(model: onnx.ModelProto) -> None:
-    """Give MaxPool nodes with explicit padding a Pad node with values from the data, in place.
+    """Rewrite an ONNX graph in place, before onnx2tf: give padded MaxPool nodes a Pad node with values from the data.
 
     onnx2tf pads with the lowest float32. TFLite's int8 calibration takes it for data: the scale becomes 1e36,
     everything after it is lost, and LiteRT 2.3 refuses the file. Where nothing is negative, zeros do the same.

@@ -80,7 +80,7 @@ def name_outputs(outputs: list[dict[str, Any]], load_signature: Callable[[], Any
 
 
 def require_outputs(outputs: list[dict[str, Any]], found: list[str]) -> None:
-    """Raise RuntimeError unless the converted package has all outputs by their names; a single one gets its name."""
+    """Raise RuntimeError unless the converted Core ML package has all outputs by name; a single one gets its name."""
     if len(outputs) == len(found) == 1:
         outputs[0]["name"] = found[0]
     elif sorted(item["name"] for item in outputs) != sorted(found):

@@ -22,7 +22,8 @@ _STATES = ("state_dict", "model_state_dict", "model")  # where training scripts 
 
 
 def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Export to ONNX: write `model.onnx`, and `eager.npz` with inputs and outputs, `{seed}/inputs/NAME` and so on.
+    """Export a PyTorch model to ONNX: write `model.onnx`, and `eager.npz` with inputs and outputs, `{seed}/inputs/NAME`
+    and so on.
 
     `spec`: module (`FILE.py:NAME`, or a TorchScript file), weights (a file, or None), example_input `[{name, shape,
     dtype}]` in the order that the module takes them, and opset.

@@ -22,7 +22,8 @@ Tensors = dict[str, np.ndarray]
 
 
 def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Export to ONNX: write `model.onnx`, and `eager.npz` with inputs and outputs, `{seed}/inputs/NAME` and so on.
+    """Export a TensorFlow model to ONNX: write `model.onnx`, and `eager.npz` with inputs and outputs,
+    `{seed}/inputs/NAME` and so on.
 
     `spec`: path (a `.tflite` file or the folder of a SavedModel), and opset.
     """

@@ -44,7 +44,7 @@ def convert(spec: "dict[str, Any]", out: Path) -> "dict[str, Any]":
 
 
 def require(toolkit: Any, step: str, *arguments: Any, **options: Any) -> None:
-    """Call a step of rknn-toolkit2; ConversionError unless it returns 0. Its messages are in the log."""
+    """Call a step of the conversion to RKNN; ConversionError unless it returns 0. Its messages are in the log."""
     code = call_tool("rknn-toolkit2 " + step, lambda: getattr(toolkit, step)(*arguments, **options))
     if code not in (0, None):
         raise ConversionError("conversion_failed", f"rknn-toolkit2 {step} returned {code}")

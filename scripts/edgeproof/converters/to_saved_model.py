@@ -57,7 +57,7 @@ def convert(spec: dict[str, Any], out: Path) -> dict[str, Any]:
 
 
 def refuse_unsupported(model: onnx.ModelProto) -> None:
-    """Raise ConversionError if onnx2tf has no module for the operator of a node."""
+    """Raise ConversionError if onnx2tf has no module for a node's operator, so that no SavedModel can be made."""
     known = {node.op_type: importlib.util.find_spec(f"onnx2tf.ops.{node.op_type}") for node in model.graph.node}
     missing = [node for node in model.graph.node if node.domain not in ("", "ai.onnx") or known[node.op_type] is None]
     refuse_nodes(missing, "onnx2tf has no converter for it")
@@ -78,7 +78,7 @@ def _simplify(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def list_channels_last(model: onnx.ModelProto) -> list[str]:
-    """Return the inputs of a model that have their channels last, as exporters from TensorFlow write.
+    """Return a model's inputs with channels last, as exporters from TensorFlow write, before it becomes a SavedModel.
 
     All that reads such an input is a Transpose that moves the last axis behind the batch. onnx2tf takes every image for
     channels-first, unless it is told which are not.
@@ -127,7 +127,7 @@ def _run_onnx2tf(path: str | Path, out: Path, model: onnx.ModelProto) -> Any:
 
 
 def find_reason(log: str) -> str | None:
-    """Return why onnx2tf gave up, from its log: the last exception in it, and the operator that it was at.
+    """Return why onnx2tf made no SavedModel, from its log: the last exception in it, and the operator that it was at.
 
     It catches exceptions, prints them between banners that say what one might try, and exits. None if there is none.
     """

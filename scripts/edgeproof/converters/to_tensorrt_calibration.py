@@ -22,7 +22,7 @@ _TO_DEVICE = 1  # cudaMemcpyHostToDevice
 
 
 def convert(spec: "dict[str, Any]", out: Path) -> "dict[str, Any]":
-    """Calibrate for TensorRT: write `calibration.cache` for the ONNX file `spec["model"]`.
+    """Calibrate for an int8 engine of TensorRT: write `calibration.cache` for the ONNX file `spec["model"]`.
 
     `spec`: calibration (npz, and how many of its samples to use), method (entropy or minmax), workspace_mb, and shapes
     of inputs whose batch is open.

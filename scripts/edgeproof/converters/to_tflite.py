@@ -146,7 +146,7 @@ def _read_samples(calibration: dict[str, Any], inputs: list[dict[str, Any]]) -> 
 
 
 def describe_model(data: bytes) -> dict[str, Any]:
-    """Return what a TFLite file has: inputs, outputs, operators, and the types of its weights and activations.
+    """Return what a converted TFLite file has: inputs, outputs, operators, types of its weights and activations.
 
     Types and operators are counts. `float_operators`: those that take or give a float. `per_channel_weights`: stored
     tensors with more than one scale.

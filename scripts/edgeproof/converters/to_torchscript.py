@@ -72,7 +72,7 @@ def _forget_sources(traced: Any) -> Any:
 
 
 def refuse_unsupported(model: onnx.ModelProto) -> None:
-    """Raise ConversionError if onnx2torch has no converter for a node."""
+    """Raise ConversionError if onnx2torch has no converter for a node, so that no TorchScript can be made."""
     refuse_nodes(_list_unsupported(model), "onnx2torch has no converter for it")
 
 

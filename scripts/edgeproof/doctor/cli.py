@@ -19,7 +19,7 @@ _DEVICES = "List the devices of the configuration, and say which of them this ma
 
 
 def examine(argv: list[str], root: Path) -> ExitCode:
-    """Run `edgeproof doctor`. `root`: the folder that has `config/` and `results/`."""
+    """Run `edgeproof doctor` from the command line. `root`: the folder that has `config/` and `results/`."""
     options = read_options(build_doctor_parser(), argv)
     from edgeproof.core.catalogues import require_in_catalogue  # after the options: a mistake needs no configuration
 
@@ -47,7 +47,7 @@ def _find_node(campaign: str, device: str, root: Path) -> "Node":
 
 
 def devices(argv: list[str], root: Path) -> ExitCode:
-    """Run `edgeproof devices`. `root`: the folder that has `config/`."""
+    """Run `edgeproof devices` from the command line. `root`: the folder that has `config/`."""
     options = read_options(build_devices_parser(), argv)
     from .device_list import list_devices, render_devices
     from .findings import Place

@@ -20,8 +20,8 @@ _GAP = "  "
 
 
 def list_devices(root: Path, place: Place) -> list[Json]:
-    """Return one dict per configured device, with `here`: whether a job on this machine may measure it, and
-    `elsewhere`: why not, in words, None where it may.
+    """Return the list of configured devices, one dict each, with `here`: whether a job on this machine may measure it,
+    and `elsewhere`: why not, in words, None where it may.
     """
     board = read_board(str(place.root)) or ""
     return [
@@ -58,7 +58,7 @@ def _explain_elsewhere(device: Json, board: str, place: Place) -> str | None:
 
 
 def render_devices(devices: list[Json]) -> Iterator[str]:
-    """Yield the lines that people read: a table, and what `--json` has besides."""
+    """Yield the lines that people read of the list of devices: a table, and what `--json` has besides."""
     heads = ("device", "board", "tags", "this machine?")
     rows = [
         (item["device"], item["board"], " ".join(item["tags"]), "yes" if item["here"] else f"no: {item['elsewhere']}")
@@ -76,7 +76,7 @@ def render_devices(devices: list[Json]) -> Iterator[str]:
 
 
 def choose_device(devices: list[Json]) -> str:
-    """Return the listed device that is this machine: it names its board most closely, else `local`, or the first."""
+    """Return the list's device that is this machine: it names its board most closely, else `local`, or the first."""
     named = [device for device in devices if device["board_contains"] and device["here"]]
     if named:
         return max(named, key=lambda device: len(device["board_contains"]))["device"]

@@ -24,7 +24,7 @@ _MARKS = {"good": "ok", "absent": "--", "unknown": "??", "bad": "!!"}
 
 
 def diagnose(device: str, root: Path, place: Place, node: Node | None = None) -> Json:
-    """Return what is here for measuring a device: {device, findings, differences, sentence, bad}.
+    """Return the doctor's diagnosis for measuring a device: {device, findings, differences, sentence, bad}.
 
     `root`: the repository; `place`: the machine; `node`: where a Slurm cluster has the device's board.
     """
@@ -51,7 +51,7 @@ def diagnose(device: str, root: Path, place: Place, node: Node | None = None) ->
 
 
 def render_diagnosis(document: Json) -> Iterable[str]:
-    """Yield the lines that people read: a mark, what it is about, what was found, and below it what to do."""
+    """Yield the lines of a diagnosis for people: a mark, what it is about, what was found, and below it what to do."""
     part = None
     for item in document["findings"]:
         finding = Finding(**item)

@@ -52,5 +52,5 @@ class Place:
 
 
 def may_write(path: Path) -> bool:
-    """Return whether this user may write a file."""
+    """Return whether this user may write a file, for a finding of the doctor's."""
     return os.access(path, os.W_OK)

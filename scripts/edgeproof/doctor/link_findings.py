@@ -12,9 +12,7 @@ _MUCH_AHEAD_S = 60.0  # nothing is decided by the board's clock, but its own fil
 
 
 def inspect_link(device: NamedDevice) -> Iterator[Finding]:
-    """Yield what there is to say of the link to a device and of the board behind it. The agent is sent if it is not
-    there.
-    """
+    """Yield the doctor's findings on the link to a device and the board behind it. A missing agent is sent."""
     try:
         with reach_board(device) as board:
             known = board.machine["board"] or board.machine["cpu"] or "a board that does not say its name"

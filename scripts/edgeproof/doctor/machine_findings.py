@@ -28,7 +28,7 @@ _BUSIEST = "ps -eo pid,user,pcpu,etime,args --sort=-pcpu | head"
 
 
 def inspect_machine(device: NamedDevice, place: Place, root: Path) -> Iterator[Finding]:
-    """Yield what there is to say of the machine before a device is measured on it. `root`: the repository."""
+    """Yield the doctor's findings on the machine before a device is measured on it. `root`: the repository."""
     state = read_environment(str(place.root))
     yield _inspect_board(device, place, state)
     yield _inspect_identity(place)

@@ -31,7 +31,7 @@ class _Seen(NamedTuple):
 
 
 def inspect_node(node: Node, place: Place, root: Path) -> Iterator[Finding]:
-    """Yield what there is to say of a device's node, ending with what the node says itself. `root`: the repository.
+    """Yield the doctor's findings on a device's node, ending with what the node says itself. `root`: the repository.
 
     A job of some seconds asks it, unless the board is busy.
     """

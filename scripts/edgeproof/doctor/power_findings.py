@@ -7,7 +7,9 @@ from .findings import Finding, Place, may_write
 
 
 def inspect_power_control(place: Place) -> Iterator[Finding]:
-    """Yield, per means to fix a board's power mode or clocks, whether it is there and this user may use it."""
+    """Yield the doctor's findings on power: per means to fix a board's power mode or clocks, whether it is there and
+    this user may use it.
+    """
     for tool in ("nvpmodel", "jetson_clocks"):
         finding = _find_tool(place, tool)
         root = finding.state == "good" and os.geteuid() != 0

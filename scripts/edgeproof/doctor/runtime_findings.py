@@ -44,7 +44,8 @@ print(json.dumps({{"version": str(getattr(package, "__version__", "") or ""), "p
 
 
 def inspect_runtimes(device: NamedDevice, presets: Mapping[str, Json], root: Path) -> Iterator[Finding]:
-    """Yield whether the device's Python runs, and which runtimes it and our toolchains can import.
+    """Yield the doctor's findings on runtimes: whether the device's Python runs, and which runtimes it and our
+    toolchains can import.
 
     `root`: the folder that has `.toolchains/`.
     """

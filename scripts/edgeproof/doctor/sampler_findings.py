@@ -28,7 +28,7 @@ _TIMEOUT_S = 60
 
 
 def inspect_samplers(device: NamedDevice, others: Sequence[Json] | None = None) -> Iterator[Finding]:
-    """Yield per sampler what it watches here, or why it cannot and what would help.
+    """Yield the doctor's findings on samplers: what each watches here, or why it cannot and what would help.
 
     The device's own samplers come first, with its options; `others`: the options of those that it could have besides.
     """

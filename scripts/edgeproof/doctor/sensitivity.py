@@ -16,7 +16,7 @@ ASKED = (0.01, 0.05, 0.10)
 
 
 def read_sensitivity(device: NamedDevice, place: Place, root: Path) -> tuple[list[Json], list[Finding]]:
-    """Return (per calibrated cell what it can tell, findings), calibrations recomputed from their raw times.
+    """Return a machine's sensitivity, (per calibrated cell what it can tell, findings), recomputed from raw times.
 
     A cell: {cell, protocol, machine: `here`, `elsewhere` or `simulated`, reason, seconds: {"1%": …}}. Seconds are None
     where half of all comparisons are not decided within the test's pairs, and all of them with a `reason`.
@@ -72,7 +72,7 @@ def _name(path: Path) -> str:
 
 
 def describe_best(cells: list[Json]) -> str:
-    """Return one sentence on what this machine can tell apart, over the cells that were calibrated on it."""
+    """Return one sentence on this machine's sensitivity: what it can tell apart, over the cells calibrated on it."""
     own = [cell for cell in cells if cell["machine"] == "here" and not cell["reason"]]
     if not own:
         return "Nobody has calibrated a cell on this machine."

@@ -9,8 +9,8 @@ _LOCAL = "local"
 
 
 def compose_run(device: NamedDevice, target: str, root: Path) -> str:
-    """Return the command that makes a target with a device: with the profile of its name, or of one of its tags, and
-    `local` where it has none. `root`: the repository.
+    """Return the command of the workflow that makes a target with a device: with the profile of its name, or of one of
+    its tags, and `local` where it has none. `root`: the repository.
     """
     name = device["name"]
     names = (name, *device.get("tags", []))

@@ -13,7 +13,7 @@ _MOST_HEADER_BYTES = 1 << 20
 
 
 def write_frame(stream: IO[bytes], document: Dict[str, Any], arrays: List[Array]) -> None:
-    """Write a document and arrays; BrokenPipeError where nobody reads."""
+    """Write a frame, a document and arrays, into a pipe; BrokenPipeError where nobody reads."""
     whole = [numpy.ascontiguousarray(value).reshape(numpy.shape(value)) for value in arrays]
     described = [[value.dtype.str, list(value.shape)] for value in whole]
     stream.write(json.dumps({**document, "arrays": described}).encode() + b"\n")
@@ -23,7 +23,7 @@ def write_frame(stream: IO[bytes], document: Dict[str, Any], arrays: List[Array]
 
 
 def read_frame(stream: IO[bytes]) -> Tuple[Dict[str, Any], List[Array]]:
-    """Return a document and its arrays; EOFError where the other side has ended."""
+    """Return the document and the arrays of a frame from a pipe; EOFError where the other side has ended."""
     line = stream.readline(_MOST_HEADER_BYTES)
     if not line.endswith(b"\n"):
         raise EOFError("the other side has ended")

@@ -169,15 +169,15 @@ class ProcessReader:
 
 
 def describe_state(state: DeviceState) -> Dict[str, Any]:
-    """Return a state as JSON, in EdgeAdapt's order of fields."""
+    """Return the state of a device as JSON, in EdgeAdapt's order of fields."""
     names = ("battery_pct", "is_charging", "thermal_zone_c", "available_ram_mb", "cpu_utilization_pct")
     rest = ("gpu_utilization_pct", "network_quality", "timestamp")
     return {name: getattr(state, name) for name in (*names, *rest)}
 
 
 def parse_state(fields: Mapping[str, Any]) -> DeviceState:
-    """Return the state that a line of a trace describes; ValueError for a number that is none or cannot be, or a
-    missing field.
+    """Return the state of a device that a line of a trace describes; ValueError for a number that is none or cannot be,
+    or a missing field.
     """
     get = fields.get
     state = DeviceState(

@@ -137,7 +137,7 @@ class Feasibility:
 
 
 def judge_as_seed(state: DeviceState, family: ModelFamily, latency_ceiling_ms: Optional[float]) -> Tuple[Verdict, ...]:
-    """Return the verdicts of EdgeAdapt 0.1.0, for mode `seed`: a footprint within what is available, and the ceiling.
+    """Judge feasibility as EdgeAdapt 0.1.0, for mode `seed`: a footprint within what is available, and the ceiling.
 
     The incumbent's own memory is not credited, and nothing is held against a load.
     """

@@ -263,7 +263,7 @@ class _Connection:
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; port 0 takes a free one.
+    """Return the socket on which the h11 server listens; port 0 takes a free one.
 
     Its protocol is named: asyncio sends small parts at once only on connections of such a socket, and without that
     every response waits 40 ms for an acknowledgement.

@@ -61,7 +61,7 @@ class Contract(NamedTuple):
 
 
 def describe_tensors(tensors: Sequence[TensorInfo]) -> List[Dict[str, Any]]:
-    """Return the metadata of tensors as the protocol has it; an open dimension is -1."""
+    """Return the metadata of tensors as the inference protocol has it; an open dimension is -1."""
     return [
         {
             "name": name,
@@ -73,7 +73,7 @@ def describe_tensors(tensors: Sequence[TensorInfo]) -> List[Dict[str, Any]]:
 
 
 def read_infer_request(body: bytes, header_length: Optional[str], contract: Contract) -> InferRequest:
-    """Return the request in a body; Refusal (400) that names what is wrong.
+    """Return the inference request in a body, as the protocol has it; Refusal (400) that names what is wrong.
 
     `header_length`: the value of `Inference-Header-Content-Length`, None where all of the body is JSON.
     """
@@ -91,7 +91,7 @@ def read_infer_request(body: bytes, header_length: Optional[str], contract: Cont
 def render_infer_response(
     request: InferRequest, outputs: Dict[str, Array], model: str, variant: str, generation: int
 ) -> Response:
-    """Return the response with the outputs by name; Refusal where JSON was asked for and cannot hold a value."""
+    """Return the inference protocol's response with the outputs by name; Refusal where JSON cannot hold a value."""
     described: List[Dict[str, Any]] = []
     blobs: List[bytes] = []
     for name in request.outputs if request.outputs is not None else list(outputs):
@@ -119,7 +119,7 @@ def render_infer_response(
 
 
 def name_model(variant: str, generation: int) -> List[Tuple[bytes, bytes]]:
-    """Return the headers of an inference response that say which variant answered, and which of its loads."""
+    """Return the headers of the inference protocol's response that say which variant answered, and which load."""
     safe = variant.encode("ascii", "backslashreplace")
     return [(b"edgeproof-variant", safe), (b"edgeproof-generation", str(generation).encode())]
 

@@ -98,7 +98,7 @@ def make_feed(inputs: Sequence[TensorInfo]) -> Feed:
 
 
 def serialise(model: Model) -> Model:
-    """Return a loader's model so that it gets one inference at a time, if its capabilities say that it needs this."""
+    """Return a loaded model so that it gets one inference at a time, if its capabilities say that it needs this."""
     if model.capabilities().get("supports_concurrent_infer", True):
         return model
     return _OneAtATime(model)

@@ -31,12 +31,13 @@ class Chunk(NamedTuple):
 
 
 def pack_chunk(kind: bytes, payload: bytes) -> bytes:
-    """Return a chunk as the file has it."""
+    """Return a chunk of raw times in the format of an observed file, as bytes."""
     return _CHUNK.pack(kind, zlib.crc32(payload), len(payload)) + payload
 
 
 def split_chunks(data: bytes) -> Iterator[Chunk]:
-    """Yield the chunks of a file's bytes after MAGIC, up to the first that is cut or not sound; that one is the last.
+    """Yield the chunks in the format of an observed file, from its bytes after MAGIC, up to the first that is cut or
+    not sound; that one is the last.
 
     ValueError if the bytes do not begin with MAGIC.
     """

@@ -90,7 +90,7 @@ _REFUSALS = {
 
 
 def describe_api(model: str, version: str, needs_token: bool) -> Dict[str, Any]:
-    """Return the OpenAPI 3.1 document of a service of the model of this name."""
+    """Return the OpenAPI 3.1 document of a service that serves the model of this name."""
     path = "/v2/models/" + model
     flag: Dict[str, Any] = {"type": "object"}
     document: Dict[str, Any] = {

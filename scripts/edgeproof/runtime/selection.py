@@ -181,7 +181,7 @@ class LambdaPolicy(BasePolicy):
 
 
 def as_policy(policy: Union[BasePolicy, Wish]) -> BasePolicy:
-    """Return a policy, or a bare callable as one; TypeError for anything else."""
+    """Return a selection policy as it is, or a bare callable as one; TypeError for anything else."""
     if isinstance(policy, BasePolicy):
         return policy
     if callable(policy):

@@ -12,7 +12,7 @@ TOKEN_VARIABLE = "EDGEPROOF_TOKEN"
 
 
 def add_service_options(parser: Any) -> None:
-    """Declare the options on an argparse parser."""
+    """Declare the arguments of `serve`, the service of a family, on an argparse parser, for a host and for a board."""
     limits = ServiceLimits()
     parser.add_argument("--policy", choices=POLICIES, default=POLICIES[0], help="what to prefer (default: %(default)s)")
     parser.add_argument("--latency-ceiling-ms", type=float, help="variants that are slower do not fit")

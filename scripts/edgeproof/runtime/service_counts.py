@@ -77,7 +77,7 @@ class _Collector:
 
 
 def render_metrics(counts: Counts, gauges: Dict[str, float], engine: Dict[str, Any]) -> Response:
-    """Return what a server counts as a page for Prometheus; Refusal (501) where prometheus-client is not installed.
+    """Return the counts of a service as a page for Prometheus; Refusal (501) where prometheus-client is not installed.
 
     `engine`: {variant, counters}.
     """

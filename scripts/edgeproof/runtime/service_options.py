@@ -47,7 +47,9 @@ class Serving(NamedTuple):
 
 
 def build_serving(family: ModelFamily, options: argparse.Namespace) -> Serving:
-    """Return the engine with its first variant loaded, and the service; ValueError for an option that cannot be."""
+    """Build what the options of `serve` ask for: return the engine with its first variant loaded, and the service;
+    ValueError for an option that cannot be.
+    """
     numbers = {name: getattr(options, name) for name in ("workers", "connections", "threads")}
     for name, value in [*numbers.items(), ("max-body-mb", options.max_body_mb)]:
         if value <= 0:
@@ -73,7 +75,7 @@ def build_serving(family: ModelFamily, options: argparse.Namespace) -> Serving:
 
 
 def read_token(path: Optional[str]) -> Optional[str]:
-    """Return the bearer token in a file, else in the environment, None without one; ValueError for an empty one."""
+    """Return a service's bearer token by its options: of a file, else the environment, or None; ValueError if empty."""
     if path is not None:
         with open(path, encoding="utf-8") as stream:
             token = stream.read().strip()
@@ -87,7 +89,7 @@ def read_token(path: Optional[str]) -> Optional[str]:
 
 
 def describe_exposure(host: str, has_token: bool) -> List[str]:
-    """Return what a user should know before others can reach a service; nothing for a loopback address."""
+    """Return what to know before the options of `serve` let others reach it; nothing for a loopback address."""
     if host in _LOOPBACK:
         return []
     told = ["requests from other machines are answered, without TLS: put a proxy in front of it"]

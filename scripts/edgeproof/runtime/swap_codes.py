@@ -27,5 +27,5 @@ _LONGEST_MESSAGE = 500
 
 
 def compose_reason(code: str, variant: str, message: str = "") -> str:
-    """Return the reason of a swap as text: `CODE:variant`, and a message cut at 500 characters where there is one."""
+    """Return a swap's code and variant as text, `CODE:variant`, and a message, if any, of at most 500 characters."""
     return f"{code}:{variant}:{message[:_LONGEST_MESSAGE]}" if message else f"{code}:{variant}"

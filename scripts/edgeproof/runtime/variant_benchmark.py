@@ -37,7 +37,7 @@ def benchmark_variants(
     gate: Callable[[Variant], bool],
     commit: Optional[str] = None,
 ) -> BenchmarkReport:
-    """Load one variant after the other, run it `runs` times on `sample`, and unload it.
+    """Benchmark the variants, one after the other: load it, run it `runs` times on `sample`, and unload it.
 
     `sample`: what `infer` takes; None: random numbers in the shape of the variant's inputs. `memory_mb` is declared,
     percentiles interpolate linearly. `gate`: which variants are timed. `commit`: of the code, where it is known.

@@ -105,7 +105,7 @@ class ModelFamily:
 
 
 def parse_family(document: Any, where: str) -> ModelFamily:
-    """Return the family of variants that a document describes; FamilyYamlError names file, variant and field.
+    """Return the runtime's family of variants in a document; FamilyYamlError names file, variant and field.
 
     `where`: the file.
     """
@@ -146,7 +146,7 @@ def _parse_variant(name: str, fields: Mapping[str, Any], where: str) -> Variant:
 
 
 def parse_metadata(fields: Mapping[str, Any], where: str) -> VariantMetadata:
-    """Return the metadata that a mapping describes; FamilyYamlError names the field."""
+    """Return the metadata of a variant that a mapping describes; FamilyYamlError names the field."""
     _require_known(fields, frozenset(VariantMetadata._fields), where)
     values: Dict[str, Any] = {}
     for name, value in fields.items():

@@ -67,5 +67,5 @@ class Refusal(Exception):
 
 
 def render_json(status: int, document: Any, extra: Sequence[Tuple[bytes, bytes]] = (), close: bool = False) -> Response:
-    """Return a response whose body is a JSON document; ValueError for a number that JSON cannot hold."""
+    """Return a response for the wire whose body is a JSON document; ValueError for a number that JSON cannot hold."""
     return Response(status, [_JSON, *extra], _ENCODER.encode(document).encode(), close)

@@ -148,7 +148,7 @@ def _declare_forge_build(verb: CommandParser) -> None:
 
 
 def factor(text: str) -> float:
-    """Return the factor that `edgeproof new model --scale` takes, a positive number or fraction such as `1/255`."""
+    """Return the factor on `edgeproof new model`'s command line, `--scale`: positive, or a fraction such as `1/255`."""
     try:
         value = float(Fraction(text))
     except ZeroDivisionError:
@@ -159,7 +159,7 @@ def factor(text: str) -> float:
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """Return the numbers that `edgeproof new model --mean` takes, a list with commas."""
+    """Return the numbers on `edgeproof new model`'s command line, `--mean`: a list with commas."""
     return tuple(float(item) for item in text.split(","))
 
 

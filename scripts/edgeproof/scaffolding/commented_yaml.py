@@ -11,7 +11,7 @@ _WIDTH = 110
 
 
 def render_entry(document: Json, kind: str, head: str, where: str) -> str:
-    """Return a document as YAML with comments; UserError if its schema refuses it.
+    """Return a configuration entry as YAML with comments on every key; UserError if its schema refuses it.
 
     `head`: first comment. `where`: name of the file, for messages.
     """

@@ -58,7 +58,7 @@ def list_images(folder: Path) -> tuple[list[Path], npt.NDArray[np.int64] | None,
 
 
 def read_images(paths: list[Path], shape: list[int], dtype: str, how: Preprocessing) -> npt.NDArray[np.generic]:
-    """Return images as one array of `dtype`, shape (n, *shape[1:]). `shape`: of one call, with batch and channels.
+    """Return a folder's images as an array, (n, *shape[1:]), of `dtype`. `shape`: of one call, with batch and channels.
 
     UserError when the shape is not that of such images, or a file cannot be read as an image.
     """

@@ -152,7 +152,7 @@ def _quote(value: Any) -> str:
 
 
 def render_model(identity: Json, path: str, task: str, samples: str) -> str:
-    """Return the text of `config/models/NAME.yaml`.
+    """Return the text of a new model's configuration, `config/models/NAME.yaml`.
 
     `task`: from `render_task` or `render_detection`. `samples`: from `render_files` or `render_random`.
     """
@@ -168,12 +168,12 @@ def render_model(identity: Json, path: str, task: str, samples: str) -> str:
 
 
 def render_task(task: str) -> str:
-    """Return the text about a model's task that is a word."""
+    """Return the text in a model's configuration about its task, where that is a word."""
     return f"{_TASKS[task]}\ntask: {task}"
 
 
 def render_detection(selection: Selection) -> str:
-    """Return the text about the task of a detector whose outputs are what NonMaxSuppression gives."""
+    """Return the text in a model's configuration about the task of a detector with the outputs of NonMaxSuppression."""
     known = selection.score_threshold is not None and 0 < selection.score_threshold <= 1
     return _DETECTION.format(
         boxes=_quote(selection.boxes),
@@ -235,7 +235,7 @@ def render_random(shapes: dict[str, list[int]], seed: int = 0) -> str:
 
 
 def render_campaign(name: str, precisions: list[str], where: dict[str, str], outlook: list[str]) -> str:
-    """Return the text of the campaign `config/NAME.yaml`: the first precision is compared with each other.
+    """Return the text of a new model's campaign, `config/NAME.yaml`: its first precision is compared with each other.
 
     `where`: names of preset, device, protocol and profile. `outlook`: what it can show of its criteria, in sentences.
     """

@@ -19,7 +19,6 @@ from edgeproof.core.suggestions import suggest_words
 
 from .model_texts import render_campaign
 
-MOVE = "move the file into the checkout to avoid that"
 _FIRST_LOOK = "quick"
 
 
@@ -68,10 +67,3 @@ def choose_precisions(preset: str, asked: str | None, root: Path) -> list[str]:
     if not chosen:
         raise UserError(f"--precisions: name at least one of {', '.join(known)}")
     return chosen
-
-
-def note_place(path: str, remedy: str) -> list[str]:
-    """Return the note on an absolute path that a new file of the configuration holds; none for one in the checkout."""
-    if not Path(path).is_absolute():
-        return []
-    return [f"the path {path} is outside of the checkout, and every bundle of this model will hold it; {remedy}"]

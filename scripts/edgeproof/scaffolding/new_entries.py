@@ -21,7 +21,7 @@ from .new_files import (
 
 
 def write_device(options: argparse.Namespace, root: Path) -> ExitCode:
-    """Write `config/devices/NAME.yaml`; UserError if the name is taken."""
+    """Write the entry of a new device, `config/devices/NAME.yaml`; UserError if the name is taken."""
     name = require_new_name(options.name)
     path = f"config/devices/{name}.yaml"
     document: Json = {
@@ -44,7 +44,9 @@ def write_device(options: argparse.Namespace, root: Path) -> ExitCode:
 
 
 def write_preset(options: argparse.Namespace, root: Path) -> ExitCode:
-    """Write `config/presets/NAME.yaml`, the preset `--from` with the changes of `--set`; UserError for a mistake."""
+    """Write the entry of a new preset, `config/presets/NAME.yaml`: the preset `--from` with the changes of `--set`;
+    UserError for a mistake.
+    """
     name = require_new_name(options.name)
     require_referred_entry("preset", options.source, root)
     document = copy.deepcopy(read_yaml(root / f"config/presets/{options.source}.yaml", "preset"))

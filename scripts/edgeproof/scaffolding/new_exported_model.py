@@ -25,7 +25,7 @@ from .new_files import (
 
 
 def choose_name(options: argparse.Namespace, root: Path) -> str:
-    """Return the exported model's name; UserError if its files exist, or for an unknown preset, device or protocol."""
+    """Return a new exported model's name; UserError if its files exist, or for an unknown preset, device, protocol."""
     name = require_new_name(options.name or make_name(Path(options.path).stem))
     require_referred_entries(options, root)
     require_new_paths(_list_files(name), root, "choose another --name")
@@ -33,7 +33,9 @@ def choose_name(options: argparse.Namespace, root: Path) -> str:
 
 
 def refuse_samples(options: argparse.Namespace, what: str) -> None:
-    """Raise UserError for an option about samples or the task: `what` is exported before its inputs are known."""
+    """Raise UserError for an option about samples or the task of a new exported model: `what` is exported before its
+    inputs are known.
+    """
     for option in ("samples", "labels", "images", "scale", "task", "copy"):
         if getattr(options, option, None):
             raise UserError(f"--{option} is for an ONNX file; {what} is exported first, and its YAML is yours to edit")
@@ -42,7 +44,7 @@ def refuse_samples(options: argparse.Namespace, what: str) -> None:
 def write_exported_model(
     options: argparse.Namespace, root: Path, name: str, text: str, notes: Sequence[str]
 ) -> ExitCode:
-    """Write `config/models/NAME.yaml`, whose content is `text`, and `config/NAME.yaml`; say so, with `notes`.
+    """Write a new exported model: `config/models/NAME.yaml` (`text`), `config/NAME.yaml`; say so, with `notes`.
 
     The samples are random: what the model's inputs are called is known once it is exported.
     """

@@ -18,6 +18,7 @@ from edgeproof.core.yaml_files import parse_yaml
 
 LONGEST_NAME = 100  # as a campaign's, which is named after its model
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+MOVE = "move the file into the checkout to avoid that"
 
 
 def require_new_name(name: str) -> str:
@@ -88,6 +89,13 @@ def place_file(stage: Path, path: str) -> Path:
     target = stage / path
     target.parent.mkdir(parents=True, exist_ok=True)
     return target
+
+
+def note_place(path: str, remedy: str) -> list[str]:
+    """Return the note on an absolute path that a new file of the configuration holds; none for one in the checkout."""
+    if not Path(path).is_absolute():
+        return []
+    return [f"the path {path} is outside of the checkout, and every bundle of this model will hold it; {remedy}"]
 
 
 def suggest_next_run(profile: str, campaign: str, root: Path) -> str:

@@ -32,10 +32,12 @@ from .model_texts import (
     render_supplied,
     render_task,
 )
-from .new_campaigns import MOVE, compose_campaign, note_place
+from .new_campaigns import compose_campaign
 from .new_files import (
+    MOVE,
     add_files,
     make_name,
+    note_place,
     place_file,
     require_new_name,
     require_new_paths,
@@ -51,7 +53,7 @@ _ENDINGS = {"openvino.zip": "xml"}  # of a file that a user supplies, where it i
 
 
 def write_forge_build(options: argparse.Namespace, root: Path) -> ExitCode:
-    """Write `config/models/NAME.yaml` and `config/NAME.yaml` for a build directory; UserError for a mistake.
+    """Write `config/models/NAME.yaml` and `config/NAME.yaml` for a new Forge build directory; UserError for a mistake.
 
     The manifest must be valid, and source and artifact must have the digests that it records.
     """

@@ -27,10 +27,11 @@ from .model_texts import (
     render_random,
     render_task,
 )
-from .new_campaigns import choose_precisions, compose_campaign, count_needed_samples, note_place
+from .new_campaigns import choose_precisions, compose_campaign, count_needed_samples
 from .new_files import (
     add_files,
     make_name,
+    note_place,
     place_file,
     require_new_name,
     require_new_paths,
@@ -46,7 +47,9 @@ _DRAWN = {"float16", "float32", "float64", "int8", "uint8"}  # types for which r
 
 
 def write_model(options: argparse.Namespace, root: Path) -> ExitCode:
-    """Write `config/models/NAME.yaml`, `config/NAME.yaml` and the samples' npz files; UserError for a mistake."""
+    """Write a new model from an ONNX file: `config/models/NAME.yaml`, `config/NAME.yaml` and the samples' npz files;
+    UserError for a mistake.
+    """
     path = Path(options.path)
     name = require_new_name(options.name or make_name(path.stem))
     require_referred_entries(options, root)

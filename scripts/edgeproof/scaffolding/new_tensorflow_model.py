@@ -12,19 +12,19 @@ from edgeproof.core.lfs_pointers import require_no_pointer
 from edgeproof.core.reader import require_regular
 
 from .model_texts import render_tensorflow_model
-from .new_campaigns import MOVE, note_place
 from .new_exported_model import choose_name, refuse_samples, write_exported_model
+from .new_files import MOVE, note_place
 
 _MAGIC = b"TFL3"  # from the fifth byte on
 
 
 def is_tensorflow_model(path: str) -> bool:
-    """Tell whether a path is a TFLite file or a folder, which only a SavedModel may be."""
+    """Tell whether a new model's path is TensorFlow's: a TFLite file or a folder, which only a SavedModel may be."""
     return path.endswith(".tflite") or Path(path).is_dir()
 
 
 def write_tensorflow_model(options: argparse.Namespace, root: Path) -> ExitCode:
-    """Write `config/models/NAME.yaml` and `config/NAME.yaml` for a TFLite file or a SavedModel.
+    """Write a new TensorFlow model, a TFLite file or a SavedModel: `config/models/NAME.yaml` and `config/NAME.yaml`.
 
     UserError for a mistake. A TFLite file is also named as the artifact of its precision, so that it is measured as it
     is.

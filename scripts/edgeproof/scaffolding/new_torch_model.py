@@ -12,15 +12,15 @@ from edgeproof.core.lfs_pointers import require_no_pointer
 from edgeproof.core.reader import require_regular
 
 from .model_texts import render_torch_model
-from .new_campaigns import MOVE, note_place
 from .new_exported_model import choose_name, refuse_samples, write_exported_model
+from .new_files import MOVE, note_place
 
 ENDINGS = (".pt", ".pth", ".py")
 _MAGICS = (b"PK", b"\x80")  # of the zip archive that torch.save writes, and of the pickle that it wrote before 1.6
 
 
 def write_torch_model(options: argparse.Namespace, root: Path) -> ExitCode:
-    """Write `config/models/NAME.yaml` and `config/NAME.yaml` for a module, a state dict or a TorchScript file.
+    """Write a new PyTorch model (module, state dict, TorchScript): `config/models/NAME.yaml` and `config/NAME.yaml`.
 
     UserError for a mistake.
     """

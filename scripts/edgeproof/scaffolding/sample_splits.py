@@ -23,7 +23,7 @@ class Split(NamedTuple):
 
 
 def split_samples(table: SampleTable, asked: int = MINIMUM_CALIBRATION, needed: int = 0) -> Split:
-    """Return two sets split off one shuffled table, each different sample once; UserError for too few.
+    """Return the two sets into which one shuffled table is split, each different sample once; UserError for too few.
 
     `asked`: how many the preset calibrates with; one more is needed. `needed`: how many must evaluate for a decision.
     256 samples calibrate, fewer (but `asked`) where the evaluation needs the others: it gets at least half where there

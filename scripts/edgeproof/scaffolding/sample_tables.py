@@ -36,7 +36,7 @@ class SampleTable:
 def read_samples(
     path: Path, inputs: list[Json], how: Preprocessing | None, labels: Path | None, task: str | None
 ) -> SampleTable:
-    """Return the samples of a file or a folder, in the types and shapes of the model's inputs.
+    """Return the table of samples in a user's file or folder, in the types and shapes of the model's inputs.
 
     `inputs`: {name, dtype, shape} of each input; `how`: of a folder of images. `labels`: file with an answer per
     sample. `task`: says what the numbers of such a file are; without it whole numbers are labels. UserError for what

@@ -10,7 +10,7 @@ ELASTIC = 0.3  # pixels, at the nodes of a 3x3 grid; interpolated between them
 
 
 def distort_images(generator: np.random.Generator, images: np.ndarray) -> np.ndarray:
-    """Return distorted copies of `images` (float32, `(n, size, size)`, background 0).
+    """Augment training images: return distorted copies of `images` (float32, `(n, size, size)`, background 0).
 
     Each is rotated, sheared, scaled, shifted and bent at random. Every pixel is read from where the inverse map points,
     with bilinear interpolation; outside the image it is 0.

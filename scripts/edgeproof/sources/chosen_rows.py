@@ -37,7 +37,9 @@ def find_choosing_operators(path: str | Path) -> dict[str, str]:
 
 
 def find_selection(path: str | Path) -> Selection | None:
-    """Return the Selection of an ONNX file, None where it gives no such output with the boxes and scores it is of."""
+    """Return the Selection behind the chosen rows of an ONNX file's outputs, None where it gives no such output with
+    the boxes and scores it is of.
+    """
     graph = onnx.load(path, load_external_data=False).graph
     outputs = {item.name for item in graph.output}
     for node in graph.node:

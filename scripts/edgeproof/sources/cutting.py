@@ -40,7 +40,7 @@ def cut_stage(source: str | Path, inputs: list[str] | None, outputs: list[str] |
 def extract_stage(
     model: onnx.ModelProto, inputs: list[str] | None, outputs: list[str] | None, where: str | Path
 ) -> onnx.ModelProto:
-    """Return the part of a model between two sets of tensors; arguments as in `cut_stage`, `where` names the model."""
+    """Return the stage cut out of a model between two sets of tensors, as for `cut_stage`; `where` names the model."""
     graph = model.graph
     first, last = [value.name for value in list_inputs(graph)], [value.name for value in graph.output]
     inputs, outputs = inputs or first, outputs or last

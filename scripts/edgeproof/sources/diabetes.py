@@ -16,19 +16,19 @@ SPLIT_SEED = 20_041  # of the permutation that splits; the file's order is not d
 
 
 def load_training_patients() -> tuple[np.ndarray, np.ndarray]:
-    """Return `(inputs, targets)` of the training patients: float32 `(300, 10)`, standardised, and `(300, 1)`."""
+    """Return the diabetes training patients' `(inputs, targets)`: float32 `(300, 10)`, standardised, and `(300, 1)`."""
     inputs, targets = _load_patients()
     return inputs[:TRAINING], targets[:TRAINING]
 
 
 def load_heldout_patients() -> tuple[np.ndarray, np.ndarray]:
-    """Return `(inputs, targets)` of the 142 held-out patients, in the form of `load_training_patients`."""
+    """Return `(inputs, targets)` of the 142 held-out diabetes patients, in the form of `load_training_patients`."""
     inputs, targets = _load_patients()
     return inputs[TRAINING:], targets[TRAINING:]
 
 
 def describe_diabetes() -> str:
-    """Return one line about where the data come from."""
+    """Return one line about where the diabetes data come from."""
     return (
         f"diabetes data of Efron et al. 2004 as in scikit-learn {sklearn.__version__} (load_diabetes, unscaled), "
         f"permuted by PCG64({SPLIT_SEED}); each measurement less the mean and divided by the deviation of the first "

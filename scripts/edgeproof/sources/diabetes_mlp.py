@@ -31,7 +31,7 @@ AVERAGED = 0.5  # the second half of the epochs is averaged into the result
 
 
 def make_diabetes_mlp(options: Json, output: str | Path) -> None:
-    """Train on the training patients with `options` (`seed`, `epochs`) and write the ONNX model to `output`.
+    """Train the diabetes MLP on its patients with `options` (`seed`, `epochs`) and write it in ONNX to `output`.
 
     UserError for an unknown option or a wrong value.
     """
@@ -42,7 +42,7 @@ def make_diabetes_mlp(options: Json, output: str | Path) -> None:
 
 
 def train_network(inputs: np.ndarray, targets: np.ndarray, seed: int, epochs: int) -> dict[str, np.ndarray]:
-    """Return the diabetes network's parameters, trained by least squares on `inputs` `(n, 10)`, `targets` `(n, 1)`.
+    """Return the diabetes MLP's parameters, trained by least squares on `inputs` `(n, 10)`, `targets` `(n, 1)`.
 
     The network learns standardised targets. Their mean and deviation then go into its last layer, so that its output
     has the unit of the targets.
@@ -63,7 +63,7 @@ def train_network(inputs: np.ndarray, targets: np.ndarray, seed: int, epochs: in
 
 
 def make_parameters(generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return the diabetes network's seeded parameters: `denseN/matrix` `(in, out)` and `denseN/bias` `(out,)`.
+    """Return the diabetes MLP's seeded parameters: `denseN/matrix` `(in, out)` and `denseN/bias` `(out,)`.
 
     He initialisation.
     """
@@ -75,7 +75,7 @@ def make_parameters(generator: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def predict(parameters: dict[str, np.ndarray], inputs: np.ndarray) -> np.ndarray:
-    """Return what the diabetes network computes, `(n, 1)`, for `inputs` `(n, 10)`."""
+    """Return what the diabetes MLP computes, `(n, 1)`, for `inputs` `(n, 10)`."""
     values = inputs
     for layer in range(1, len(WIDTHS)):
         values = values @ parameters[f"dense{layer}/matrix"] + parameters[f"dense{layer}/bias"]
@@ -86,7 +86,7 @@ def predict(parameters: dict[str, np.ndarray], inputs: np.ndarray) -> np.ndarray
 def compute_gradients(
     parameters: dict[str, np.ndarray], inputs: np.ndarray, targets: np.ndarray, generator: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Return the gradient of half the mean squared error of the diabetes network for every parameter.
+    """Return the gradient of half the mean squared error of the diabetes MLP for every parameter.
 
     `generator` drops hidden units out.
     """
@@ -107,7 +107,7 @@ def compute_gradients(
 
 
 def build_model(parameters: dict[str, np.ndarray]) -> onnx.ModelProto:
-    """Return the diabetes model in ONNX: `input` float32 `(1, 10)`, standardised, `progression` float32 `(1, 1)`."""
+    """Return the diabetes MLP in ONNX: `input` float32 `(1, 10)`, standardised, `progression` float32 `(1, 1)`."""
     chain, last = OnnxChain("input"), len(WIDTHS) - 1
     for layer in range(1, last + 1):
         name = f"dense{layer}"

@@ -29,7 +29,7 @@ AVERAGED = 0.25
 
 
 def make_digits_autoencoder(options: Json, output: str | Path) -> None:
-    """Train on digits 0-1296 with `options` (`seed`, `epochs`) and write the ONNX model to `output`.
+    """Train the digits autoencoder on digits 0-1296 with `options` (`seed`, `epochs`), write it in ONNX to `output`.
 
     UserError for an unknown option or a wrong value. The held-out samples are not used.
     """
@@ -40,7 +40,7 @@ def make_digits_autoencoder(options: Json, output: str | Path) -> None:
 
 
 def train_network(inputs: np.ndarray, seed: int, epochs: int) -> Parameters:
-    """Return the autoencoder's parameters, trained on `inputs` `(n, 1, 8, 8)` in 0..1."""
+    """Return the digits autoencoder's parameters, trained on `inputs` `(n, 1, 8, 8)` in 0..1."""
     generator = np.random.Generator(np.random.PCG64(seed))
     pixels = inputs.reshape(len(inputs), -1)
 
@@ -53,7 +53,7 @@ def train_network(inputs: np.ndarray, seed: int, epochs: int) -> Parameters:
 
 
 def make_parameters(generator: np.random.Generator) -> Parameters:
-    """Return the autoencoder's seeded parameters: `denseN/matrix` `(in, out)` and `denseN/bias` `(out,)`."""
+    """Return the digits autoencoder's seeded parameters: `denseN/matrix` `(in, out)` and `denseN/bias` `(out,)`."""
     parameters = {}
     for layer, (fan_in, width) in enumerate(pairwise(WIDTHS), 1):
         parameters[f"dense{layer}/matrix"] = generator.normal(0, math.sqrt(2 / fan_in), (fan_in, width))
@@ -62,7 +62,7 @@ def make_parameters(generator: np.random.Generator) -> Parameters:
 
 
 def restore_pixels(parameters: Parameters, pixels: np.ndarray) -> list[np.ndarray]:
-    """Return the outputs of all layers for `pixels` `(n, 64)`; the last is what is restored, in 0..1."""
+    """Return all outputs of the digits autoencoder's layers for `pixels` `(n, 64)`; the last restores them, in 0..1."""
     layers = [pixels]
     for layer in range(1, len(WIDTHS)):
         values = layers[-1] @ parameters[f"dense{layer}/matrix"] + parameters[f"dense{layer}/bias"]
@@ -73,12 +73,12 @@ def restore_pixels(parameters: Parameters, pixels: np.ndarray) -> list[np.ndarra
 
 
 def compute_loss(restored: np.ndarray, pixels: np.ndarray) -> float:
-    """Return the cross-entropy of restored pixels, summed over an image, mean over images."""
+    """Return the digits autoencoder's loss: cross-entropy of restored pixels, summed over an image, mean over all."""
     return float(-(pixels * np.log(restored) + (1 - pixels) * np.log(1 - restored)).sum() / len(pixels))
 
 
 def compute_gradients(parameters: Parameters, pixels: np.ndarray) -> Parameters:
-    """Return the gradient of the autoencoder's loss for every parameter, on `pixels` `(n, 64)`."""
+    """Return the gradient of the digits autoencoder's loss for every parameter, on `pixels` `(n, 64)`."""
     layers = restore_pixels(parameters, pixels)
     gradients, slope = {}, (layers[-1] - pixels) / np.float32(len(pixels))
     for layer in range(len(WIDTHS) - 1, 0, -1):
@@ -91,7 +91,7 @@ def compute_gradients(parameters: Parameters, pixels: np.ndarray) -> Parameters:
 
 
 def build_model(parameters: Parameters) -> onnx.ModelProto:
-    """Return the autoencoder in ONNX: `input` float32 `(1, 1, 8, 8)` in 0..1, `restored` float32 `(1, 64)`."""
+    """Return the digits autoencoder in ONNX: `input` float32 `(1, 1, 8, 8)` in 0..1, `restored` float32 `(1, 64)`."""
     chain, last = OnnxChain("input"), len(WIDTHS) - 1
     chain.add("Flatten", "flatten", axis=1)
     for layer in range(1, last + 1):

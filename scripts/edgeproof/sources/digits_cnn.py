@@ -33,7 +33,7 @@ AVERAGED = 0.25  # the last quarter of the epochs is averaged into the result
 
 
 def make_digits_cnn(options: Json, output: str | Path) -> None:
-    """Train on digits 0-1296 with `options` (`seed`, `epochs`) and write the ONNX model to `output`.
+    """Train the digits CNN on digits 0-1296 with `options` (`seed`, `epochs`) and write it in ONNX to `output`.
 
     UserError for an unknown option or a wrong value. The held-out samples are not used.
     """
@@ -45,7 +45,7 @@ def make_digits_cnn(options: Json, output: str | Path) -> None:
 
 
 def train_network(inputs: np.ndarray, labels: np.ndarray, seed: int, epochs: int) -> dict[str, np.ndarray]:
-    """Return the parameters of the digits network, trained on `inputs` `(n, 1, 8, 8)` and `labels` `(n,)`.
+    """Return the parameters of the digits CNN, trained on `inputs` `(n, 1, 8, 8)` and `labels` `(n,)`.
 
     Every epoch shows each image once, with a new distortion.
     """
@@ -62,7 +62,7 @@ def train_network(inputs: np.ndarray, labels: np.ndarray, seed: int, epochs: int
 
 
 def build_model(parameters: dict[str, np.ndarray]) -> onnx.ModelProto:
-    """Return the digits network in ONNX: `input` float32 `(1, 1, 8, 8)` in 0..1, `logits` float32 `(1, 10)`.
+    """Return the digits CNN in ONNX: `input` float32 `(1, 1, 8, 8)` in 0..1, `logits` float32 `(1, 10)`.
 
     It has batch size one, channels first, Flatten and Gemm: all converters that we know accept this form.
     """

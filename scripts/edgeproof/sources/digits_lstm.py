@@ -30,7 +30,7 @@ AVERAGED = 0.25
 
 
 def make_digits_lstm(options: Json, output: str | Path) -> None:
-    """Train on digits 0-1296 with `options` (`seed`, `epochs`) and write the ONNX model to `output`.
+    """Train the digits LSTM on digits 0-1296 with `options` (`seed`, `epochs`) and write it in ONNX to `output`.
 
     UserError for an unknown option or a wrong value. The held-out samples are not used.
     """
@@ -41,7 +41,7 @@ def make_digits_lstm(options: Json, output: str | Path) -> None:
 
 
 def train_network(inputs: np.ndarray, labels: np.ndarray, seed: int, epochs: int) -> Parameters:
-    """Return the parameters of the recurrent network, trained on `inputs` `(n, 1, 8, 8)` and `labels` `(n,)`."""
+    """Return the parameters of the digits LSTM, trained on `inputs` `(n, 1, 8, 8)` and `labels` `(n,)`."""
     generator = np.random.Generator(np.random.PCG64(seed))
     rows = inputs[:, 0]
 
@@ -56,7 +56,7 @@ def train_network(inputs: np.ndarray, labels: np.ndarray, seed: int, epochs: int
 
 
 def make_parameters(generator: np.random.Generator) -> Parameters:
-    """Return the recurrent network's seeded parameters.
+    """Return the digits LSTM's seeded parameters.
 
     `lstm/matrix` `(8 + 32, 4 * 32)` takes a row and the state to the gates in ONNX's order: input, output, forget,
     cell. `head/matrix` `(32, 10)`. The forget gate starts open.
@@ -73,7 +73,7 @@ def make_parameters(generator: np.random.Generator) -> Parameters:
 
 
 def compute_logits(parameters: Parameters, rows: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return `(logits, trace)` for images as rows `(n, 8, 8)`; `compute_gradients` needs the trace."""
+    """Return the digits LSTM's `(logits, trace)` for images as rows `(n, 8, 8)`; its gradients need the trace."""
     state = cell = np.zeros((len(rows), HIDDEN), rows.dtype)
     steps = []
     for row in rows.swapaxes(0, 1):
@@ -90,7 +90,7 @@ def compute_logits(parameters: Parameters, rows: np.ndarray) -> tuple[np.ndarray
 
 
 def compute_gradients(parameters: Parameters, trace: dict[str, Any], slope: np.ndarray) -> Parameters:
-    """Return the gradient of the recurrent network's loss for every parameter; `slope`: for the logits, `(n, 10)`."""
+    """Return the gradient of the digits LSTM's loss for every parameter; `slope`: for the logits, `(n, 10)`."""
     gradients = {"head/matrix": trace["state"].T @ slope, "head/bias": slope.sum(axis=0)}
     gradients |= {name: np.zeros_like(parameters[name]) for name in ("lstm/matrix", "lstm/bias")}
     of_state = slope @ parameters["head/matrix"].T
@@ -113,7 +113,7 @@ def compute_gradients(parameters: Parameters, trace: dict[str, Any], slope: np.n
 
 
 def build_model(parameters: Parameters) -> onnx.ModelProto:
-    """Return the recurrent network in ONNX: `input` float32 `(1, 1, 8, 8)` in 0..1, `logits` float32 `(1, 10)`."""
+    """Return the digits LSTM in ONNX: `input` float32 `(1, 1, 8, 8)` in 0..1, `logits` float32 `(1, 10)`."""
     chain = OnnxChain("input")
     chain.add("Squeeze", "rows", ("axes", np.array([1])))
     chain.add("Transpose", "steps", perm=[1, 0, 2])

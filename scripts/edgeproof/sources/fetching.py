@@ -54,7 +54,7 @@ def download_model(
     attempts: int = ATTEMPTS,
     pause: Callable[[float], None] = time.sleep,
 ) -> InputFault | None:
-    """Put the file at `url` at `output`, in one step at the end, if its sha256 is `sha256`.
+    """Fetch the model file at `url`: put it at `output`, in one step at the end, if its sha256 is `sha256`.
 
     A file with this digest that was downloaded before is used as it is. If the connection breaks, the download
     continues where it stopped (`Range` with `If-Range`), or starts over if the server cannot do that or its file has

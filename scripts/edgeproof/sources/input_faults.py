@@ -36,7 +36,7 @@ class InputFault(UserError):
 
 
 def require_file(path: FilePath, key: str) -> None:
-    """Raise InputFault if there is no file at `path`, or a Git LFS pointer. `key`: where the path was written.
+    """Raise InputFault if an input's `path` has no file, or a Git LFS pointer. `key`: where the path was written.
 
     A file that may not be read is the machine's fault and not the input's; it passes here.
     """
@@ -54,7 +54,7 @@ def require_file(path: FilePath, key: str) -> None:
 
 
 def require_content(path: FilePath, where: str = "") -> None:
-    """Raise InputFault if a file is a Git LFS pointer; UserError if it cannot be read. `where` goes before its path."""
+    """Raise InputFault if an input is a Git LFS pointer; UserError if it cannot be read. `where` leads its path."""
     if told := describe_pointer(path):
         raise InputFault("lfs_pointer", f"{where}{told}")
 
@@ -77,7 +77,7 @@ def read_note(path: FilePath) -> InputFault | None:
 
 
 def find_model_fault(identity: str | Path) -> Json | None:
-    """Return {kind, message} of a model that is at fault, from its identity; None for any other."""
+    """Return the input fault of a model, {kind, message}, from its identity; None for a model without one."""
     try:
         return json.loads(Path(identity).read_bytes()).get("reason")
     except (OSError, ValueError, AttributeError):  # the build will say what is wrong with this file
@@ -85,7 +85,7 @@ def find_model_fault(identity: str | Path) -> Json | None:
 
 
 def find_samples_fault(path: FilePath) -> Json | None:
-    """Return {kind, message} of an empty sample set, from `samples.json` beside it; None for any other file."""
+    """Return the input fault that emptied a sample set, {kind, message}, from `samples.json` beside it; else None."""
     place = Path(path)
     try:
         if place.stat().st_size:

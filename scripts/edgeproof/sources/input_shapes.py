@@ -36,7 +36,7 @@ def fix_input_shapes(path: str | Path, shapes: Mapping[str, Sequence[int]] | Non
 
 
 def read_original_digest(model: onnx.ModelProto) -> str | None:
-    """Return the sha256 of the file that a model was before its axes were fixed; None if they were not."""
+    """Return the sha256 of the file that a model was before its input shapes were fixed; None if they were not."""
     return next((item.value for item in model.metadata_props if item.key == _ORIGINAL), None)
 
 

@@ -22,7 +22,7 @@ MODEL = "model.onnx"  # what the store calls the file
 
 
 def place_model(output: FilePath, kind: str, key: Json, make: Callable[[Path], object]) -> None:
-    """Put the model with this key at `output`: the one of an earlier attempt, or what `make(path)` writes to a path.
+    """Put the kept model with this key at `output`: of an earlier attempt, or what `make(path)` writes to a path.
 
     `kind`: of the attempt, `download` or `recipe`. A try that fails leaves an attempt that says why. A kept file that
     was changed is named on stderr and not used.
@@ -47,7 +47,7 @@ def place_model(output: FilePath, kind: str, key: Json, make: Callable[[Path], o
 
 
 def make_by_recipe(script: FilePath, options: Json, output: FilePath, make: Callable[[Json, Path], object]) -> None:
-    """Put the model of a recipe at `output`: from the store, or made anew by `make(options, path)`.
+    """Put the model of a recipe at `output`: the kept one of the store, or made anew by `make(options, path)`.
 
     `script`: the recipe's file in `scripts/`, whose code is a part of the key.
     """

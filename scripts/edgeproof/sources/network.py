@@ -17,7 +17,7 @@ HIDDEN = 64
 
 
 def make_parameters(generator: np.random.Generator, channels: int, size: int, classes: int) -> dict[str, np.ndarray]:
-    """Return a convolutional network's seeded parameters for square images of `size` pixels with `channels` channels.
+    """Return the network's seeded parameters for square images of `size` pixels, `channels` channels.
 
     He initialisation.
     """
@@ -37,7 +37,7 @@ def make_parameters(generator: np.random.Generator, channels: int, size: int, cl
 def compute_logits(
     parameters: dict[str, np.ndarray], images: np.ndarray, dropout: np.ndarray | None = None
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return `(logits, trace)` for images `(n, rows, columns, channels)`; `compute_gradients` needs the trace.
+    """Return the network's `(logits, trace)` for images `(n, rows, columns, channels)`; its gradients need the trace.
 
     `dropout`: float32 factors `(n, HIDDEN)` on the hidden layer, or None.
     """

@@ -18,7 +18,7 @@ _LONGEST_MESSAGE = 2000  # of a tool, in characters
 
 
 def load_model(path: str | Path) -> onnx.ModelProto:
-    """Return the checked model in the file `path`.
+    """Return the checked model in the ONNX file `path`.
 
     InputFault in one line if the file is not an ONNX model, breaks the ONNX specification, or keeps weights in other
     files; UserError if it cannot be read. The workflow keeps a model in one file, so that one digest covers all of it.
@@ -33,7 +33,7 @@ def load_model(path: str | Path) -> onnx.ModelProto:
 
 
 def load_known_model(path: str | Path) -> onnx.ModelProto:
-    """Return the model in the file `path` as `load_model` does, but without running onnx.checker.
+    """Return the model in the ONNX file `path` as `load_model` does, but without running onnx.checker.
 
     For a file whose digest is in an identity: the model was checked when that was made. Sizes below 0, which some
     exporters write, are open axes.
@@ -72,7 +72,7 @@ def _open_negative_axes(graph: onnx.GraphProto) -> None:
 
 
 def list_external_files(model: onnx.ModelProto) -> list[str]:
-    """Return the names of the files that hold tensors of `model` outside the model file, each once, sorted."""
+    """Return the names of the files, beside the ONNX file, that hold tensors of `model`, each once, sorted."""
     return sorted(
         {
             next((entry.value for entry in tensor.external_data if entry.key == "location"), "?")

@@ -32,7 +32,7 @@ def keep_fed_inputs(model: "onnx.ModelProto") -> None:
 
 
 def iterate_nodes(nodes: "Iterable[onnx.NodeProto]") -> "Iterator[onnx.NodeProto]":
-    """Yield every node of a list and of the subgraphs in its attributes (If, Loop, Scan), outermost first."""
+    """Yield every node of an ONNX graph and of the subgraphs in its attributes (If, Loop, Scan), outermost first."""
     for node in nodes:
         yield node
         for attribute in node.attribute:
@@ -52,7 +52,7 @@ def count_operators(model: "onnx.ModelProto") -> Counter[str]:
 
 
 def iterate_tensors(model: "onnx.ModelProto") -> "Iterator[onnx.TensorProto]":
-    """Yield every tensor that the model stores: initializers and constant attributes, subgraphs and functions too."""
+    """Yield every tensor stored in an ONNX graph: initializers and constant attributes, subgraphs and functions too."""
     yield from _iterate_graph_tensors(model.graph)
     for function in model.functions:
         yield from _iterate_node_tensors(function.node)

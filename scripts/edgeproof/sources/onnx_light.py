@@ -43,7 +43,7 @@ LOGIT_GAIN = 10.0  # pooled features differ little between inputs; with this, lo
 
 
 def make_onnx_light(options: Json, output: str | Path) -> None:
-    """Write the model that `options` (`architecture`, and optionally `seed`, default 0) describe to `output`.
+    """Write the model of `onnx-light` that `options` (`architecture`, and perhaps `seed`, default 0) name to `output`.
 
     UserError for an unknown option or architecture. Equal options give equal bytes.
     """
@@ -57,7 +57,7 @@ def make_onnx_light(options: Json, output: str | Path) -> None:
 
 
 def load_topology(architecture: str) -> onnx.ModelProto:
-    """Return the network as it is in the onnx package (opset 9, weights missing); UserError if it is not there."""
+    """Return an `onnx-light` network as the onnx package has it (opset 9, no weights); UserError if it is not there."""
     path = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / f"{ARCHITECTURES[architecture]}.onnx"
     if not path.is_file():
         raise UserError(f"recipe onnx-light: onnx {onnx.__version__} has no {path.name}; use another onnx version")
@@ -65,7 +65,7 @@ def load_topology(architecture: str) -> onnx.ModelProto:
 
 
 def fill_weights(graph: onnx.GraphProto, seed: int) -> None:
-    """Give every weight of a topology a seeded value, in place: initializers, and outputs of ConstantOfShape nodes."""
+    """Give every weight of `onnx-light` a seeded value, in place: initializers and outputs of ConstantOfShape nodes."""
     shapes = {}
     stored = {item.name: item for item in graph.initializer}
     for node in graph.node:
@@ -90,7 +90,7 @@ def fill_weights(graph: onnx.GraphProto, seed: int) -> None:
 
 
 def draw_weight(role: str, gain: float, shape: Sequence[int], seed: int, name: str) -> np.ndarray:
-    """Return one seeded float32 weight for a role: `filter`, `scale`, `bias`, `mean` or `variance`.
+    """Return one seeded float32 weight of `onnx-light` for a role: `filter`, `scale`, `bias`, `mean` or `variance`.
 
     The generator is seeded with the seed and the tensor's name, so a value does not depend on the order of the graph.
     """

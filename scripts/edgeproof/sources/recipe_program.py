@@ -13,7 +13,7 @@ from .kept_models import make_by_recipe
 
 
 def run_recipe(argv: Sequence[str], description: str | None, script: str, make: Callable[[Json, Path], object]) -> None:
-    """Make a model as the command line says. `script`: the program's file; `make(options, path)` writes the model."""
+    """Run a recipe's program: make a model as the command line says, by `make(options, path)`. `script`: its file."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--options", required=True, type=json_argument, help="JSON: the recipe's options, {} for none")
     parser.add_argument("--output", required=True, help="ONNX file to write")

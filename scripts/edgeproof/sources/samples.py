@@ -32,7 +32,7 @@ def make_samples(
     evaluation_path: str | Path,
     output: str | Path,
 ) -> InputFault | None:
-    """Write both sets as npz files, and what they are as `samples.json` (`edgeproof.samples.v2`).
+    """Write both sets of a model's samples as npz files, and what they are as `samples.json` (`edgeproof.samples.v2`).
 
     `spec`: the `samples` entry of the model's YAML. `task`: with `classification` the evaluation set needs labels, with
     `regression` targets. Equal specs give equal bytes. If the
@@ -53,7 +53,7 @@ def make_samples(
 
 
 def draw_samples(identity: Json, spec: Json, task: str) -> tuple[tuple[Samples, Samples], str]:
-    """Return ((calibration set, evaluation set), origin); InputFault if they do not fit the model."""
+    """Return a model's samples, ((calibration set, evaluation set), origin); InputFault if they do not fit it."""
     _require_model(identity)
     make = {
         "digits": _make_digits,
@@ -119,7 +119,7 @@ def mark_whole_inputs(identity: Json, arrays: Samples) -> Samples:
 def write_no_samples(
     identity: Json, kind: str, fault: InputFault, paths: tuple[str | Path, str | Path, str | Path]
 ) -> None:
-    """Write empty sets of samples, and why in samples.json. `kind`: of the samples; `paths`: as for both sets."""
+    """Write empty sets of a model's samples, and why in samples.json. `kind`: theirs; `paths`: as for both sets."""
     for path in paths[:2]:
         atomic_write(path, b"")
     document = {
@@ -231,7 +231,7 @@ def _read_sample_files(identity: Json, spec: Json) -> tuple[Samples, Samples, st
 
 
 def check_samples(identity: Json, calibration: Samples, evaluation: Samples, task: str) -> None:
-    """Raise UserError unless the samples suit a model: both sets fit, are large and disjoint, and have the answers."""
+    """Raise UserError unless a model's samples suit it: both sets fit, are large and disjoint, and have the answers."""
     for where, arrays in (("calibration", calibration), ("evaluation", evaluation)):
         _check_set(identity, where, arrays)
     count = count_samples(calibration)

@@ -27,17 +27,17 @@ class Scenes(NamedTuple):
 
 
 def load_training_scenes() -> Scenes:
-    """Return the 1200 scenes that train."""
+    """Return the 1200 synthetic scenes that train."""
     return draw_scenes(TRAINING, TRAINING_SEED)
 
 
 def load_heldout_scenes() -> Scenes:
-    """Return the 200 scenes that evaluate."""
+    """Return the 200 synthetic scenes that evaluate."""
     return draw_scenes(EVALUATION, EVALUATION_SEED)
 
 
 def draw_scenes(count: int, seed: int) -> Scenes:
-    """Return `count` seeded scenes. Objects do not overlap and may be little brighter than the ground."""
+    """Return `count` seeded synthetic scenes. Objects do not overlap and may be little brighter than the ground."""
     generator = np.random.Generator(np.random.PCG64(seed))
     images = np.zeros((count, 1, SIZE, SIZE), np.float32)
     objects = []
@@ -55,7 +55,7 @@ def draw_scenes(count: int, seed: int) -> Scenes:
 
 
 def describe_labels(scenes: Scenes) -> Json:
-    """Return the boxes of scenes as labels in COCO's JSON, images in the order of the samples."""
+    """Return the boxes of synthetic scenes as labels in COCO's JSON, images in the order of the samples."""
     rows = [(image, *row) for image, rows in enumerate(scenes.objects, 1) for row in rows.tolist()]
     return {
         "images": [
@@ -78,7 +78,7 @@ def describe_labels(scenes: Scenes) -> Json:
 
 
 def describe_scenes() -> str:
-    """Return one line about where the scenes come from."""
+    """Return one line about where the synthetic scenes come from."""
     return (
         f"synthetic scenes, numpy {np.__version__}: calibration: the first {CALIBRATION} of the {TRAINING} from "
         f"PCG64({TRAINING_SEED}), which trained scenes-detector; evaluation: {EVALUATION} from PCG64({EVALUATION_SEED})"

@@ -35,7 +35,7 @@ SIDES_WEIGHT = 0.6  # of the distances in the loss
 
 
 def make_scenes_detector(options: Json, output: str | Path) -> None:
-    """Train on the training scenes with `options` (`seed`, `epochs`) and write the ONNX model to `output`.
+    """Train the scenes detector on the training scenes with `options` (`seed`, `epochs`), write it in ONNX to `output`.
 
     UserError for an unknown option or a wrong value.
     """
@@ -46,7 +46,7 @@ def make_scenes_detector(options: Json, output: str | Path) -> None:
 
 
 def train_network(known: scenes.Scenes, seed: int, epochs: int) -> Parameters:
-    """Return the detector's parameters, trained on scenes."""
+    """Return the scenes detector's parameters, trained on scenes."""
     generator = np.random.Generator(np.random.PCG64(seed))
     images, targets = known.images.transpose(0, 2, 3, 1), make_targets(known.objects)
 
@@ -59,7 +59,7 @@ def train_network(known: scenes.Scenes, seed: int, epochs: int) -> Parameters:
 
 
 def make_targets(objects: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what the detector should say: heat, sides, and where sides count.
+    """Return what the scenes detector should say: heat, sides, and where sides count.
 
     Heat `(n, 8, 8, 3)` is 1 where the middle of an object is, and falls off around it. Sides `(n, 8, 8, 4)` are the
     distances left, up, right and down in cells; they count, `(n, 8, 8, 1)`, in the middle's cell and its neighbours.
@@ -82,7 +82,7 @@ def make_targets(objects: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def make_parameters(generator: np.random.Generator) -> Parameters:
-    """Return the detector's seeded parameters: `convN/filter` `(3, 3, in, out)`, `heat/matrix`, `sides/matrix`."""
+    """Return the scenes detector's seeded parameters: `convN/filter` (3, 3, in, out), `heat/matrix`, `sides/matrix`."""
     parameters, channels = {}, 1
     for name, width, _ in CONVOLUTIONS:
         parameters[f"{name}/filter"] = generator.normal(0, math.sqrt(2 / (9 * channels)), (3, 3, channels, width))
@@ -95,7 +95,9 @@ def make_parameters(generator: np.random.Generator) -> Parameters:
 
 
 def predict_cells(parameters: Parameters, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Return heat before its sigmoid `(n, 8, 8, 3)`, sides `(n, 8, 8, 4)`, and what `compute_gradients` needs."""
+    """Return what the scenes detector says per cell: heat before its sigmoid `(n, 8, 8, 3)`, sides `(n, 8, 8, 4)`, and
+    what `compute_gradients` needs.
+    """
     trace, values = {}, images
     for name, _, stride in CONVOLUTIONS:
         filters = parameters[f"{name}/filter"]
@@ -109,7 +111,7 @@ def predict_cells(parameters: Parameters, images: np.ndarray) -> tuple[np.ndarra
 def compute_loss(
     heat: np.ndarray, sides: np.ndarray, targets: tuple[np.ndarray, ...]
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return the detector's loss per image, and its gradients for heat and sides.
+    """Return the scenes detector's loss per image, and its gradients for heat and sides.
 
     Heat: cross-entropy, which counts less on the hill around a middle. Sides: smooth absolute differences.
     """
@@ -127,7 +129,7 @@ def compute_loss(
 
 
 def compute_gradients(parameters: Parameters, images: np.ndarray, targets: tuple[np.ndarray, ...]) -> Parameters:
-    """Return the gradient of the detector's loss for every parameter, on images `(n, 32, 32, 1)`."""
+    """Return the gradient of the scenes detector's loss for every parameter, on images `(n, 32, 32, 1)`."""
     heat, sides, trace = predict_cells(parameters, images)
     _, *slopes = compute_loss(heat, sides, targets)
     features = trace[CONVOLUTIONS[-1][0]]
@@ -149,7 +151,7 @@ def compute_gradients(parameters: Parameters, images: np.ndarray, targets: tuple
 
 
 def build_model(parameters: Parameters) -> onnx.ModelProto:
-    """Return the detector in ONNX: `input` float32 `(1, 1, 32, 32)` in 0..1, and 64 rows, one per cell.
+    """Return the scenes detector in ONNX: `input` float32 `(1, 1, 32, 32)` in 0..1, and 64 rows, one per cell.
 
     `boxes` float32 `(1, 64, 4)`, left, top, right and bottom in pixels; `scores` float32 `(1, 64)`, 0 where a neighbour
     is surer; `classes` int64 `(1, 64)`.

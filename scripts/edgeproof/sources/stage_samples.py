@@ -29,7 +29,7 @@ _SETS = ("calibration", "evaluation")
 
 
 def make_stage_samples(identity: str | Path, before: list[Json], counts: dict[str, int], folder: Path) -> None:
-    """Write `calibration.npz`, `evaluation.npz` and `samples.json` (`edgeproof.samples.v2`) of a stage into `folder`.
+    """Write a stage's samples into `folder`: calibration.npz, evaluation.npz, samples.json (`edgeproof.samples.v2`).
 
     `identity`: of the stage. `before`: {model, calibration, evaluation} of each stage that it reads, whose model ONNX
     Runtime runs; for a stage that reads none, the samples of the whole model, and no `model`. `counts`: {evaluation,

@@ -24,7 +24,7 @@ from .workflow_reading import Reading
 
 
 def ask_for_sessions(reading: Reading, targets: Sequence[str]) -> list[Json]:
-    """Leave the wish for one more session of each target; return {document, sessions} of each.
+    """Ask for another session of each target: leave the wish for it, and return {document, sessions} of each.
 
     `targets`: cells, results, or names of comparisons of two devices, whose two sides are meant. UserError for any
     other, and where there is nothing to measure or nothing measured yet; then no wish is left.

@@ -97,8 +97,8 @@ def list_waiting(attempts: Sequence[Attempt], place: Path, used: dict[Path, tupl
 
 
 def walk_documents(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield each folder at or below one that may hold documents, with its files, sorted. Links to folders are followed,
-    since results may lie on several disks, and none is visited twice.
+    """Yield each folder at or below one that may hold documents of attempts, with its files, sorted. Links to folders
+    are followed, since results may lie on several disks, and none is visited twice.
     """
     seen: set[str] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
@@ -112,7 +112,7 @@ def walk_documents(folder: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def below_results(path: Path) -> str:
-    """Return the part of a path below its last `results` folder."""
+    """Return the part of an attempt's or a document's path below its last `results` folder."""
     parts = path.parts
     at = len(parts) - 1 - parts[::-1].index(RESULTS) if RESULTS in parts else -1
     return str(Path(*parts[at + 1 :]))

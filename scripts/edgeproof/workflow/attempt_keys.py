@@ -64,8 +64,8 @@ def _count_missing(folder: Path, key: Json, job: Job) -> int:
 
 
 def compose_run_key(document: str, job: Job, keys: JobKeys) -> Json | None:
-    """Return today's key of the sessions of a run; None where there is nothing to measure, UserError where it is not
-    built yet.
+    """Return today's attempt key of the sessions of a run; None where there is nothing to measure, UserError where it
+    is not built yet.
     """
     return _compose_run(job, keys, Path(document).parent)[0]
 

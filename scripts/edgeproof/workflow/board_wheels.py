@@ -64,7 +64,7 @@ def _run(command: Sequence[str]) -> None:
 
 
 def lock_system(system: BoardSystem, output: Path, run: _Run = _run) -> None:
-    """Resolve what `envs/boards/NAME.in` asks for, into `output`, for this system and nothing else."""
+    """Lock the wheels of a board's system: resolve what `envs/boards/NAME.in` asks for, into `output`, for it alone."""
     target = ["--python-version", system.python, "--python-platform", f"aarch64-manylinux_2_{system.glibc}"]
     form = ["--generate-hashes", "--no-emit-index-url", "--no-header", "--only-binary", ":all:"]
     run([uv.find_uv_bin(), "pip", "compile", "-q", f"{system.name}.in", "--python", sys.executable, *target, *form,
@@ -72,7 +72,7 @@ def lock_system(system: BoardSystem, output: Path, run: _Run = _run) -> None:
 
 
 def collect_wheels(system: BoardSystem, folder: Path, run: _Run = _run) -> str:
-    """Fill a folder with the wheels that a system's lock lists, and with ours; return the command for the board.
+    """Fill a folder with the wheels in the lock of a board's system, and ours; return the command for the board.
 
     Only what the lock's digests allow is taken. The folder is new, or an earlier one made anew.
     """

@@ -28,19 +28,19 @@ ATTEMPTS_VERBS = {
 
 
 def runs(argv: list[str], root: Path) -> ExitCode:
-    """Run a verb of `edgeproof runs`. `root`: the folder that has `config/`, `scripts/` and `results/`."""
+    """Run `edgeproof runs VERB`, any of its verbs. `root`: the folder that has `config/`, `scripts/` and `results/`."""
     options = read_options(build_runs_parser(), argv)
     if options.verb in RUN_VERBS:
         return run_verb(options, root)
-    from .verbs import RUN  # after the options: a mistake in them needs no configuration
+    from .workflow_verbs import RUN  # after the options: a mistake in them needs no configuration
 
     return RUN[f"runs {options.verb}"](options, root)
 
 
 def attempts(argv: list[str], root: Path) -> ExitCode:
-    """Run a verb of `edgeproof attempts`. `root`: the folder that has `results/`."""
+    """Run `edgeproof attempts VERB`, any of its verbs. `root`: the folder that has `results/`."""
     options = read_options(build_attempts_parser(), argv)
-    from .verbs import RUN
+    from .workflow_verbs import RUN
 
     return RUN[f"attempts {options.verb}"](options, root)
 
@@ -100,7 +100,7 @@ def _add_sample_options(verb: CommandParser) -> None:
 
 
 def build_attempts_parser() -> CommandParser:
-    """Return the parser of `edgeproof attempts`."""
+    """Return the parser of `edgeproof attempts` with its verbs, which are the workflow's."""
     parser = CommandParser(prog="edgeproof attempts", description="Look at the store of attempts.")
     verbs = add_verbs(parser, ATTEMPTS_VERBS)
     for verb in verbs.values():

@@ -22,7 +22,9 @@ from .made_names import list_reported
 
 
 def from_edgeenv(options: Namespace, root: Path) -> ExitCode:
-    """Run a benchmark command under EdgeEnv's contract, or only check its two files. NOT_GOOD if it gave no figures."""
+    """Do `edgeproof runs from-edgeenv`: run a benchmark command under EdgeEnv's contract, or only check its two files.
+    NOT_GOOD if it gave no figures.
+    """
     benchmark = read_benchmark(Path(options.config), Path(options.profile))
     place = f"{run_folder(benchmark.cell)}/{REPORTED}"
     if options.check:
@@ -37,7 +39,9 @@ def from_edgeenv(options: Namespace, root: Path) -> ExitCode:
 
 
 def judge_edgeenv(options: Namespace, root: Path) -> ExitCode:
-    """Judge two reported runs. NOT_GOOD if they may not be compared, or the candidate is worse."""
+    """Do `edgeproof runs judge-edgeenv`: judge two reported runs. NOT_GOOD if they may not be compared, or the
+    candidate is worse.
+    """
     sides = [read_reported(_find(name, root), root) for name in (options.baseline, options.candidate)]
     policy = read_catalogue_entry("policy", options.policy, root)
     regression = read_catalogue_entry("regression-policy", "edgeenv-v1", root)

@@ -80,7 +80,7 @@ USERLANDS = {
 
 
 def make_userland(release: str) -> Path:
-    """Make the userland of a release, one of `USERLANDS`, unless it is there, and return its Python.
+    """Make the emulated userland of a Debian release, one of `USERLANDS`, unless it is there, and return its Python.
 
     It is put into place only when it is whole. UserError where a program is missing or a download fails.
     """

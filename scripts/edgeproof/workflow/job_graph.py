@@ -50,7 +50,7 @@ class Job(NamedTuple):
 
 
 def list_jobs(keys: JobKeys, further: Iterable[Cell] = ()) -> dict[str, Job]:
-    """Return {document: its Job} of all that a campaign wants, each after those that it reads from.
+    """Return the graph of jobs, {document: its Job}, of all that a campaign wants, each after those that it reads from.
 
     `further`: cells that something else wants to have measured, such as candidates of its phases.
     """
@@ -62,7 +62,7 @@ def list_jobs(keys: JobKeys, further: Iterable[Cell] = ()) -> dict[str, Job]:
 
 
 def list_downstream(jobs: dict[str, Job], made: Iterable[str]) -> list[str]:
-    """Return these documents and all that follow from them, in order of making."""
+    """Return, by the graph of jobs, these documents and all that follow from them, in order of making."""
     found = set(made)
     for document, job in jobs.items():
         if not found.isdisjoint(job.reads):
@@ -71,7 +71,7 @@ def list_downstream(jobs: dict[str, Job], made: Iterable[str]) -> list[str]:
 
 
 def list_upstream(jobs: dict[str, Job], document: str) -> list[str]:
-    """Return all that a document follows from, in order of making, without itself."""
+    """Return, by the graph of jobs, all that a document follows from, in order of making, without itself."""
     found, pending = set[str](), [document]
     while pending:
         for read in jobs[pending.pop()].reads:

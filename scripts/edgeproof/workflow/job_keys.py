@@ -393,5 +393,5 @@ _CONVERTERS = {"tensorrt": "tensorrt_calibration"}
 
 
 def digest_job(script: str, **parts: Any) -> Json:
-    """Return the part `watch` of a rule's key: the digest of its script's code, and what else is watched."""
+    """Return the part `watch` of a job's key: the digest of its script's code, and what else is watched."""
     return {"watch": {"code": digest_script(f"scripts/{script}.py"), **parts}}

@@ -47,7 +47,7 @@ class Kept(NamedTuple):
 
 
 def list_kept(root: Path, target: str | None = None) -> list[Kept]:
-    """Return all attempts below `root/results`, or those of targets at or below `target` (`runs/…`, a path, a cell).
+    """Return all kept attempts below `root/results`, or those of targets at or below `target` (`runs/…`, path, cell).
 
     One whose record cannot be read, since an earlier edition wrote it or somebody edited it, has status `unreadable`;
     one that has none, `damaged`.
@@ -84,7 +84,7 @@ def _is_in_use(place: Path, results: Path) -> bool:
 
 
 def choose_prunable(kept: Iterable[Kept], days: float | None, failed: bool, now: datetime.datetime) -> list[Kept]:
-    """Return the attempts that may go. `days`: only those that ended longer ago. `failed`: only those that failed."""
+    """Return the kept attempts that may go. `days`: only those ended longer ago. `failed`: only those that failed."""
     try:
         limit = None if days is None else now - datetime.timedelta(days=days)
     except OverflowError:  # before the calendar begins
@@ -97,7 +97,7 @@ def choose_prunable(kept: Iterable[Kept], days: float | None, failed: bool, now:
 
 
 def remove(items: Iterable[Kept], still_unused: Callable[[], set[str]]) -> list[Kept]:
-    """Remove attempts, each in one step, and return those removed.
+    """Remove kept attempts, each in one step, and return those removed.
 
     `still_unused`: the folders that may go by now; asked once, after the choice, since a run may have finished since.
     """
@@ -120,7 +120,7 @@ def remove(items: Iterable[Kept], still_unused: Callable[[], set[str]]) -> list[
 
 
 def describe(item: Kept, root: Path) -> Json:
-    """Return an attempt as JSON; its path relative to `root`."""
+    """Return a kept attempt as JSON; its path relative to `root`."""
     record = item.attempt.record
     return {
         "attempt": str(item.attempt.folder.relative_to(root)),

@@ -7,7 +7,7 @@ from edgeproof.core.configuration import Device
 
 
 def find_other_boards(names: Iterable[str], devices: Mapping[str, Device]) -> list[str]:
-    """Return a line for each of these devices that a job here would measure and whose board this machine is not."""
+    """Return a line for each of these devices that a job here would measure although this machine is not its board."""
     board = describe_machine()["board"]
     lines: list[str] = []
     for name in names:

@@ -20,7 +20,7 @@ _ATTEMPT = re.compile(rb'"(results/[^"\\]*/' + FOLDER.encode() + rb'/\d{4,}-[0-9
 
 
 def renew_documents(targets: Targets, dry: bool = False) -> Iterator[str]:
-    """Remove the documents of a campaign that rest on an attempt which is gone, and yield a line for each.
+    """Remove the documents of a campaign that rest on a lost attempt, one which is gone, and yield a line for each.
 
     One that has no attempt left stays. Paths are relative to the current folder. `dry`: only say so.
     """
@@ -38,7 +38,7 @@ def renew_documents(targets: Targets, dry: bool = False) -> Iterator[str]:
 
 
 def find_lost(documents: Iterable[str]) -> Iterator[tuple[str, str, bool]]:
-    """Yield (document, attempt, left) for each document that names an attempt which is gone, the first one of those.
+    """Yield (document, attempt, left) for each document that names a lost attempt, the first one of those.
 
     `left`: whether an attempt that counts is in one of the folders that it names.
     """

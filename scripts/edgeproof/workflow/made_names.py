@@ -17,7 +17,7 @@ def list_made(root: Path) -> list[str]:
 
 
 def list_runs(root: Path) -> list[str]:
-    """Return the names of the cells that have a result, for completion, sorted."""
+    """Return the names, for completion, of the cells whose results have been made, sorted."""
     folder = root / "results/runs"
     return sorted("/".join(path.relative_to(folder).parts[:-1]) for path in folder.glob("*/*/*/*/result.json"))
 

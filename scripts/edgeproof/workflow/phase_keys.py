@@ -170,7 +170,7 @@ class PhaseKeys:
 
 
 def list_phase_jobs(phases: PhaseKeys) -> dict[str, Job]:
-    """Return {document: its Job} of a five-phase evaluation, as `job_graph.list_jobs` does for the rest."""
+    """Return {document: its Job} of a five-phase evaluation, with its keys; `job_graph.list_jobs` has the rest."""
     if phases.plan is None:
         return {}
     campaign, folder = phases.targets.campaign.name, phases.folder

@@ -24,7 +24,7 @@ _PROMOTED, _REVIEWED = ("deployable", "deployable_with_note"), "review_required"
 
 
 def promote(target: str, name: str | None, reviewer: str | None, root: Path) -> Json:
-    """Keep the right side of a comparison as the baseline `name` and return that baseline's document.
+    """Promote the right side of a comparison to be the baseline `name`, and return that baseline's document.
 
     `target`: CAMPAIGN/COMPARISON. `name`: default the model's; a baseline of this name is replaced. UserError where
     the decision does not allow it, does not follow from its evidence, or is of another artifact than the one stored.

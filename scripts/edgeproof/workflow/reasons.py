@@ -18,7 +18,7 @@ _SHOWN = 12  # documents that are named; the rest are counted
 
 
 def explain(reading: Reading, text: str) -> Json:
-    """Return why a document would be made again. `text`: its path, or the name of a cell, a comparison or a plan.
+    """Return the reasons why a document is made again. `text`: its path, or the name of a cell, a comparison or a plan.
 
     {document, rule, status, differences, upstream: those that differ above it, runs: what would run, devices: what each
     measuring job among those needs, keyless: those that are there without a key}. `status`: `same`, `differs`,

@@ -18,7 +18,7 @@ _PACKED = ("agent", "runtime")
 
 
 def pack_runtime(output: Path) -> Path:
-    """Build the wheel into the folder `output` and return its path; UserError with what uv said if that fails.
+    """Build the wheel of the runtime in the folder `output`; return its path. UserError, with uv's words, on failure.
 
     uv brings its own build backend, so no network is needed. The same code gives the same bytes.
     """

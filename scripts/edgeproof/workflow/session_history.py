@@ -20,7 +20,7 @@ _SHOWN = 5  # differing parts of a step's keys that are named; the rest are coun
 
 
 def tell_history(options: Namespace, root: Path) -> ExitCode:
-    """Do the verb `runs history`: every session of a cell, and the steps between them."""
+    """Do `edgeproof runs history`: print the history of a cell, every session, and the steps between them."""
     sessions, steps = _read(options.cell, root)
     document = describe_history(options.cell, sessions, steps)
 
@@ -34,8 +34,8 @@ def tell_history(options: Namespace, root: Path) -> ExitCode:
 
 
 def bisect(options: Namespace, root: Path) -> ExitCode:
-    """Do the verb `runs bisect`: the steps of a cell alone, each with what changed there. NOT_PROVED where nothing that
-    is known explains one.
+    """Do `edgeproof runs bisect`: print the steps in a cell's session history, each with what changed there. NOT_PROVED
+    where nothing that is known explains one.
     """
     sessions, steps = _read(options.cell, root)
     document = describe_history(options.cell, sessions, steps)

@@ -31,7 +31,7 @@ from .phase_keys import PhaseKeys
 
 
 def write_wanted(wanted: Json, dry: bool = False) -> Path:
-    """Write wanted.json of the campaign unless it is as it was, and return its path. `wanted`: of `describe_wanted`.
+    """Write a campaign's `wanted.json` unless it is as it was; return its path. `wanted`: of `describe_wanted`.
 
     `dry`: the run makes nothing, so a file that is there stays: it belongs to the evidence beside it.
     """
@@ -43,7 +43,7 @@ def write_wanted(wanted: Json, dry: bool = False) -> Path:
 
 
 def compose_options(files: Sequence[FilePath], alone: bool, overrides: Mapping[str, object]) -> list[str]:
-    """Return the options with which Snakemake reads the same campaign, on this machine.
+    """Return the options with which Snakemake reads the campaign of a file `wanted.json` again, on this machine.
 
     `files`: of --configfile; `alone`: they replace config/config.yaml; `overrides`: of --config.
     """
@@ -57,7 +57,8 @@ def compose_options(files: Sequence[FilePath], alone: bool, overrides: Mapping[s
 
 
 def describe_wanted(keys: JobKeys, phases: PhaseKeys | None = None, options: Sequence[str] = ()) -> Json:
-    """Return the document: campaign, what its gate tolerates, and {path: parts of the key} of its documents.
+    """Return the document of the file `wanted.json`: campaign, what its gate tolerates, and {path: parts of the key} of
+    its documents.
 
     `options`: Snakemake's, which ask for this campaign; a command that makes something again has them.
     `phases`: of the five-phase evaluation, whose documents are wanted from the day that somebody made them.

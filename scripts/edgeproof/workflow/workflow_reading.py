@@ -43,7 +43,8 @@ def read_versions(*packages: str) -> Json:
 def read_workflow(
     paths: Sequence[Any], values: Mapping[str, Any] | None = None, versions: Versions = read_versions
 ) -> Reading:
-    """Return the campaign of these files, each laid over those before it, and its keys; UserError for a mistake.
+    """Read the workflow's configuration: return the campaign of these files, each laid over those before it, and its
+    keys; UserError for a mistake.
 
     `values`: of `--config`. `versions`: see `job_keys`. Paths are relative to the current folder, as are `config/` and
     `scripts/`.

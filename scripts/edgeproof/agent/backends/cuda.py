@@ -64,7 +64,7 @@ class Cuda:
 
 
 def check(call: str, code: int) -> None:
-    """Raise RuntimeError unless a call of CUDA returned 0."""
+    """Raise RuntimeError unless a call of CUDA's runtime returned 0."""
     if code:
         raise RuntimeError("{} returned CUDA error {}".format(call, code))
 

@@ -11,7 +11,7 @@ HOST_ARRAYS = "one inference called from Python: host arrays in, host arrays out
 
 
 def define_latency(boundary: str, threads: int, spin_wait: bool, transfers: str = "none") -> Definition:
-    """Return what a backend's latency includes. `threads`: as given to the runtime, 0 where it takes all."""
+    """Return the definition of a backend's latency: what it includes. `threads`: as given to the runtime, 0: all."""
     return {
         "boundary": boundary,
         "host_device_transfers": transfers,

@@ -118,7 +118,7 @@ def _read_interface(path: str) -> Optional[Dict[str, Any]]:
 
 
 def quantise(value: Array, tensor: Dict[str, Any]) -> Array:
-    """Return an array as the tensor takes it: in its integer type where it is quantised, else unchanged."""
+    """Return an array as LiteRT's tensor takes it: in its integer type where it is quantised, else unchanged."""
     if not _is_quantised(tensor) or value.dtype == tensor["dtype"]:
         return value
     scale, zero = tensor["quantization"]
@@ -127,7 +127,7 @@ def quantise(value: Array, tensor: Dict[str, Any]) -> Array:
 
 
 def dequantise(value: Array, tensor: Dict[str, Any]) -> Array:
-    """Return an output as float32 where its tensor is quantised, else unchanged."""
+    """Return an output of LiteRT as float32 where its tensor is quantised, else unchanged."""
     if not _is_quantised(tensor):
         return value
     scale, zero = tensor["quantization"]

@@ -28,7 +28,7 @@ _OBSTACLES: Dict[str, Callable[[Any], Optional[str]]] = {
 
 
 def open_backend(arm: RunnableArm) -> Backend:
-    """Return the backend of an arm with its artifact loaded; Verdict or NoVerdict when that cannot be."""
+    """Open the backend of an arm, with its artifact loaded, and return it; Verdict or NoVerdict when that cannot be."""
     try:
         backend = _BACKENDS[arm["backend"]]
     except KeyError:
@@ -38,7 +38,7 @@ def open_backend(arm: RunnableArm) -> Backend:
 
 
 def find_obstacle(arm: AnyArm) -> Optional[str]:
-    """Return why the backend that an arm opens cannot be stopped while another process runs; None if it can.
+    """Return why the backend to be opened for an arm cannot be stopped while another process runs; None if it can.
 
     Only what computes on the CPU can: an accelerator goes on with what it was given, and may hold one model only.
     """

@@ -24,7 +24,7 @@ _BOUNDARY = "one input through all stages, one process per executor: host arrays
 
 
 def open_placed(arm: PlacedArm) -> Backend:
-    """Return the backend of a placement, simulated where all its stages are."""
+    """Return the backend of a placed pipeline, simulated where all its stages are."""
     simulated = all(step["arm"]["backend"] == "fake" for step in arm["steps"])
     return (SimulatedPlacement if simulated else Placement)(arm)
 

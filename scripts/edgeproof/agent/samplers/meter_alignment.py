@@ -23,7 +23,8 @@ class Alignment(NamedTuple):
 def correlate(
     times: Sequence[float], watts: Sequence[float], busy: Sequence[Tuple[int, int]]
 ) -> Tuple[Optional[Alignment], Optional[str]]:
-    """Return the alignment at which power is most like the load (1 while a process of ours ran, else 0), or why not.
+    """Return the alignment of a meter's clock at which its power is most like the load (1 while a process of ours ran,
+    else 0), or why there is none.
 
     `times`: the meter's seconds, rising. `busy`: (from, to) of each process in our nanoseconds. Lags are tried in steps
     of half the meter's interval, and the best one refined; the error is an interval, and what is as good as the best.
@@ -48,7 +49,7 @@ def correlate(
 
 
 def find_interval(times: Sequence[float]) -> float:
-    """Return the usual time between a meter's rows in seconds, which limits how well its clock is aligned with ours."""
+    """Return the usual time between a meter's rows, in seconds: it limits the alignment of its clock with ours."""
     steps = sorted(times[number + 1] - times[number] for number in range(len(times) - 1))
     return steps[len(steps) // 2]
 

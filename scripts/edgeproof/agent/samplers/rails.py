@@ -25,6 +25,6 @@ _TOTALS = (
 
 
 def find_total(names: Iterable[str]) -> Optional[Total]:
-    """Return what makes up the total of a board with rails of these names; None where nobody has told us."""
+    """Return which rails make up the total of a Jetson with rails of these names; None where nobody has told us."""
     known = set(names)
     return next((total for total in _TOTALS if known.issuperset(total.rails)), None)

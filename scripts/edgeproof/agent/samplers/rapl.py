@@ -66,5 +66,5 @@ class Rapl(PolledSampler):
 
 
 def count_step(before: int, now: int, limit: int) -> int:
-    """Return how far a counter went that begins anew after `limit`; it must be read more often than it does so."""
+    """Return how far a RAPL counter went that begins anew after `limit`; it must be read more often than it does so."""
     return now - before if now >= before else now + limit + 1 - before

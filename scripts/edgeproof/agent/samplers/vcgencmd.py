@@ -79,13 +79,13 @@ class Vcgencmd(PolledSampler):
 
 
 def parse_throttled(text: str) -> Optional[int]:
-    """Return the bits of `throttled=0x50000`, None for any other text."""
+    """Return the bits that `vcgencmd get_throttled` says, as in `throttled=0x50000`; None for any other text."""
     match = re.match(r"throttled=0x([0-9a-fA-F]{1,8})$", text)
     return int(match[1], 16) if match else None
 
 
 def parse_adc(text: str) -> Dict[str, float]:
-    """Return {rail: watts} of the rails of `pmic_read_adc` that have both a current and a voltage."""
+    """Return {rail: watts} of the rails of `vcgencmd pmic_read_adc` that have both a current and a voltage."""
     found: Dict[str, Dict[str, float]] = {}
     for line in text.splitlines():
         match = _ADC.match(line)

@@ -23,7 +23,7 @@ _UNITS = {"s": 1, "m": 60}
 
 
 def main(argv: list[str], root: Path) -> ExitCode:
-    """Compare and print what was found. `root`: the folder that has `config/`, the Snakefile and `results/`."""
+    """Run `edgeproof compare`, print what was found. `root`: has `config/`, the Snakefile and `results/`."""
     options = read_options(build_compare_parser(), argv)
     from .comparing import compare  # after the options: a mistake in them needs no configuration
 
@@ -31,7 +31,7 @@ def main(argv: list[str], root: Path) -> ExitCode:
 
 
 def build_compare_parser() -> CommandParser:
-    """Return the parser of this verb."""
+    """Return the parser of `edgeproof compare`."""
     parser = add_json(CommandParser(prog="edgeproof compare", description=_DESCRIPTION))
     parser.add_argument("left", metavar="SIDE", help="the baseline: a cell, an ONNX file, or a stored artifact")
     parser.add_argument("right", metavar="SIDE", help="the candidate; `int8` alone is the same cell in int8")

@@ -73,7 +73,7 @@ class Told:
 
 
 def compare(options: argparse.Namespace, root: Path) -> ExitCode:
-    """Compare two sides as the options say, print the verdict, and return what it means for a script."""
+    """Run a comparison of two sides from the shell, print the verdict, and return what it means for a script."""
     campaign = write_campaign(read_question(options), root, foresee=True)
     for note in campaign.notes:
         print(note, file=sys.stderr)
@@ -126,7 +126,8 @@ def _render_difference(reason: FieldReason) -> str:
 
 
 def read_both_parities(campaign: QuickCampaign) -> Json:
-    """Return whether the outputs of both compared artifacts agree: {left, right: {status, reason, fine}}.
+    """Return, for a comparison from the shell, whether the outputs of both artifacts agree: {left, right: {status,
+    reason, fine}}.
 
     Each is held against its own source. The working directory is the root. `fine`: as the gate judges it.
     """
@@ -144,7 +145,7 @@ def read_both_parities(campaign: QuickCampaign) -> Json:
 def run_campaign(
     campaign: QuickCampaign, targets: Sequence[str], options: argparse.Namespace, root: Path
 ) -> SnakemakeRun | ExitCode:
-    """Run the campaign of a comparison from the shell: Snakemake makes its targets, and a line tells how far it is.
+    """While comparing from the shell, have Snakemake make the campaign's targets, and tell in a line how far it is.
 
     Return its run, or the exit code where it failed or was interrupted, which has been said then. `options`: with
     `profile` and `verbose`.

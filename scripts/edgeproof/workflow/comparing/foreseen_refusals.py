@@ -23,7 +23,9 @@ _POLICY = "strict"  # of the campaigns that `edgeproof compare` writes
 def foresee_refusals(
     cells: tuple[Cell, Cell], models: Mapping[str, Json], presets: Mapping[str, Json], latitude: Latitude, root: Path
 ) -> list[FieldReason]:
-    """Return the fields in which two cells differ and may not; none where what is known does not refuse them."""
+    """Return the refusals that can be foreseen, before anything is built: the fields in which two cells differ and may
+    not; none where what is known does not refuse them.
+    """
     views = [_view(models[cell.model], cell, presets[cell.preset], root) for cell in cells]
     if views[0] is None or views[1] is None:
         return []

@@ -76,7 +76,8 @@ def read_question(options: argparse.Namespace) -> Question:
 
 
 def write_campaign(question: Question, root: Path, pairs: int = _HORIZON, foresee: bool = False) -> QuickCampaign:
-    """Write `results/compare/{digest}/campaign.yaml` and return what it is; UserError for a mistake in the question.
+    """Write a quick campaign, `results/compare/{digest}/campaign.yaml`, and return what it is; UserError for a mistake
+    in the question.
 
     `foresee`: write nothing where the two may not be compared by what is known already (`refusals`).
 
@@ -103,7 +104,7 @@ def write_campaign(question: Question, root: Path, pairs: int = _HORIZON, forese
 
 
 def write_cell_campaign(cell: Cell, protocol: str, root: Path) -> QuickCampaign:
-    """Write a campaign that measures one cell and compares nothing, and return it; UserError for an unknown name."""
+    """Write a quick campaign that measures one cell and compares nothing; return it. UserError for an unknown name."""
     one = {"models": [cell.model], "presets": [cell.preset], "devices": [cell.device], "precisions": [cell.precision]}
     head = {"campaign": "compare", "protocol": protocol, "policy": "strict", "devices": [cell.device]}
     document: Json = {**head, "matrices": [one], "comparisons": [], "gate": {"tolerate": []}}

@@ -34,7 +34,7 @@ _CODES = {"replicated": ExitCode.GOOD, "not replicated": ExitCode.NOT_GOOD, "can
 
 
 def replicate_claim(options: argparse.Namespace, root: Path) -> ExitCode:
-    """Do `edgeproof replicate` and return what its answer means for a script."""
+    """Do `edgeproof replicate`: measure what a claim says, answer it, and return what the answer means for a script."""
     claim = read_claim(options.claim)
     signer = check_signature(claim, options.keys) if options.keys else None
     known = read_catalogue("device", root / "config")

@@ -100,7 +100,7 @@ class SnakemakeRun:
 
 
 def make_targets(targets: Sequence[str], root: Path) -> None:
-    """Have Snakemake make targets by the profile `local`, and show on stderr what it begins; UserError if it fails."""
+    """Run Snakemake as a child to make targets by profile `local`; stderr tells what begins. UserError if it fails."""
     run = SnakemakeRun(["--profile", "local", *targets], root, verbose=False)
     try:
         for message in run.follow():

@@ -35,7 +35,7 @@ class Sides(NamedTuple):
 def read_sides(
     texts: tuple[str, str], defaults: Mapping[str, str], like: str | None, catalogues: Json, root: Path
 ) -> Sides:
-    """Return what two texts stand for.
+    """Return what the two sides of `edgeproof compare` stand for, each given as a text.
 
     `defaults`: {preset, device, precision} where no side names one. `like`: a model whose task and samples model files
     get. UserError for a text that is neither a file nor parts of a cell.
@@ -52,7 +52,7 @@ def read_sides(
 
 
 def list_sides(root: Path) -> list[str]:
-    """Return what the sides may be, for completion: cells that have a result, models, baselines."""
+    """Return what the sides of `edgeproof compare` may be, for completion: cells with a result, models, baselines."""
     cells = ["/".join(path.parts[-5:-1]) for path in sorted((root / "results/runs").glob("*/*/*/*/result.json"))]
     models = [path.stem for path in list_entries(root / "config/models")]
     return [*cells, *models, *(f"baseline:{name}" for name in list_baselines(root))]

@@ -16,7 +16,7 @@ _BUILDS = ("make_toolchain", "use_artifact", "use_manifest", "check_parity")
 
 
 def list_attempts(root: Path) -> set[str]:
-    """Return the folders of all attempts that are kept, from `root`; what a run adds is what it has spent time on."""
+    """Return the folders of all attempts, from `root`; a comparison's run has spent its time on those that it adds."""
     return {
         path.relative_to(root).as_posix()
         for place, depth in _PLACES.items()
@@ -25,7 +25,7 @@ def list_attempts(root: Path) -> set[str]:
 
 
 def sum_spending(seconds: Mapping[str, float], made: Collection[str]) -> dict[str, float]:
-    """Return what a run spent, in seconds: {all, building, measuring_alone, measuring_pairs}.
+    """Return what a comparison's run has spent, in seconds: {all, building, measuring_alone, measuring_pairs}.
 
     `seconds`: of its jobs, by rule, and `all`. `made`: attempts that the run added.
     """
@@ -47,7 +47,7 @@ def sum_spending(seconds: Mapping[str, float], made: Collection[str]) -> dict[st
 
 
 def count_kept_pairs(report: Json, made: Collection[str]) -> int:
-    """Return how many pairs of a report were measured before the run that made these attempts."""
+    """Return how many pairs of a report a run has spent nothing on: measured before it made these attempts."""
     return sum(session["pairs"] for session in report["sessions"] if session["attempt"] not in made)
 
 

@@ -25,7 +25,9 @@ _STANDARD_ERROR = 2  # its descriptor
 
 
 def again(options: Namespace, root: Path) -> ExitCode:
-    """Leave the wish for one more session and start Snakemake, unless `--later`. NOT_GOOD where that fails."""
+    """Do `edgeproof runs again`: leave the wish for one more session and start Snakemake, unless `--later`. NOT_GOOD
+    where that fails.
+    """
     files = _name_campaign_files(options)
     with contextlib.chdir(root):
         asked = another_session.ask_for_sessions(_read_campaign(options, files), options.targets)
@@ -42,7 +44,7 @@ def again(options: Namespace, root: Path) -> ExitCode:
 
 
 def why(options: Namespace, root: Path) -> ExitCode:
-    """Say why a document would be made again. NOT_GOOD if its key, or one above it, differs from today's."""
+    """Do `edgeproof runs why`: say why a document is made again. NOT_GOOD if its key, or one above, is not today's."""
     files = _name_campaign_files(options)
     with contextlib.chdir(root):  # configuration and code are named relative to it
         found = reasons.explain(_read_campaign(options, files), options.document)
@@ -60,7 +62,7 @@ def _read_campaign(options: Namespace, files: list[str]) -> Reading:
 
 
 def sample(options: Namespace, root: Path) -> ExitCode:
-    """Run the verb `sample` of `edgeproof runs`: samplers around a command.
+    """Do `edgeproof runs sample`: run samplers around a command and print what they gave.
 
     NOT_GOOD if the command fails, NOT_PROVED if no sampler gave a sample.
     """
@@ -97,13 +99,13 @@ def _choose_samplers(options: Namespace, root: Path) -> list[Json]:
 
 
 def list_attempts(options: Namespace, root: Path) -> ExitCode:
-    """Do the verb `attempts list`."""
+    """Do `edgeproof attempts list`: print the kept attempts, by target."""
     documents = [kept_attempts.describe(item, root) for item in kept_attempts.list_kept(root, options.target)]
     return show(options, {"attempts": documents}, lambda: kept_attempts.render_kept(documents))
 
 
 def prune(options: Namespace, root: Path) -> ExitCode:
-    """Run the verb `prune` of `edgeproof attempts`: remove those that nothing rests on, or say which those are.
+    """Do `edgeproof attempts prune`: remove those attempts that nothing rests on, or say which those are.
 
     A store in which a run works is left alone.
     """
