@@ -36,7 +36,7 @@ def desk(surroundings):
         assert done.returncode == 0, f"{words}:\n{done.stdout}"
         return done.stdout
 
-    type_command(f"make setup PYTHON={sys.executable}")
+    type_command(f"make setup PYTHON='{sys.executable}'")
     return clone, type_command
 
 
@@ -57,7 +57,7 @@ def wheels(desk, surroundings):
 def install_on(board, wheels):
     """Make a Python on the board from the folder of wheels, over ssh, and return its path."""
     python = board.disk / "python"
-    words = f"{sys.executable} -m venv {python} && {python}/bin/pip install -q --no-index --no-deps --no-compile"
+    words = f"'{sys.executable}' -m venv {python} && {python}/bin/pip install -q --no-index --no-deps --no-compile"
     options = [f"-oUserKnownHostsFile={board.known_hosts}", "-oStrictHostKeyChecking=yes", "-i", board.keys / "client"]
     run("ssh", "-F", "none", *options, f"root@{board.host}", f"{words} --find-links {wheels} {' '.join(sorted(NAMES))}")
     return f"{python}/bin/python"
@@ -82,7 +82,7 @@ def test_from_make_to_verified_results_of_two_boards(desk, wheels, make_board):
     said = type_command(f"snakemake {options}")
     assert list_parallel(said) == {frozenset(names)}
     type_command("edgeproof key new ann && edgeproof evidence bundle boards --key ann.key")
-    verified = type_command("edgeproof verify results/evidence/boards/bundle.zip --keys ann.pub")
+    verified = type_command("edgeproof verify --all results/evidence/boards/bundle.zip --keys ann.pub")
     assert "refuted" not in verified
     for name in names:
         assert re.search(rf"recomputed +digits-cnn/ort-cpu-1t/{name}/int8 result", verified), verified

@@ -83,5 +83,5 @@ def test_a_bundle_has_what_its_replays_need(workspace):
     """A bundle is verified when it is made: each trace is replayed again from what is in it."""
     done = workspace.edgeproof("evidence", "bundle", "fake-adaptation")
     assert done.returncode == 0, done.stdout
-    done = workspace.edgeproof("verify", "results/evidence/fake-adaptation/bundle.zip")
+    done = workspace.edgeproof("verify", "--all", "results/evidence/fake-adaptation/bundle.zip")
     assert done.returncode == 0 and "recomputed  replay fake-digits/local/accurate/desk" in done.stdout

@@ -60,13 +60,13 @@ def script(tmp_path, text):
 
 def test_runtimes_that_clash_are_measured_as_whole_processes(tmp_path, spec):
     """One that crashes beside the other is not the artifact's doing."""
-    crash = script(tmp_path, f'[ "$3" = work ] && kill -SEGV $$\nexec {sys.executable} "$@"')
+    crash = script(tmp_path, f'[ "$3" = work ] && kill -SEGV $$\nexec "{sys.executable}" "$@"')
     spec["arms"]["right"]["interpreter"] = crash
     check_processes(tmp_path, spec, "an arm failed beside the other one: right: crashed")
 
 
 def test_an_interpreter_that_cannot_be_stopped_is_measured_as_a_whole_process(tmp_path, spec):
-    spec["arms"]["left"]["interpreter"] = script(tmp_path, f'{sys.executable} "$@"\nexit $?')
+    spec["arms"]["left"]["interpreter"] = script(tmp_path, f'"{sys.executable}" "$@"\nexit $?')
     check_processes(tmp_path, spec, "starts Python as a child process")
 
 

@@ -19,11 +19,13 @@ def hostile(monkeypatch, tmp_path):
 
 
 def test_a_process_of_ours_imports_ours(hostile):
-    code = "import numpy, edgeproof.core.processes as ours, sys; print(ours.__file__, sys.flags.no_user_site)"
+    code = (
+        "import numpy, edgeproof.core.processes as ours, sys; print(ours.__file__, sys.flags.no_user_site, sep=chr(10))"
+    )
     ended = subprocess.run(
         [sys.executable, "-c", code], env=child_environment(sys.executable), capture_output=True, text=True
     )
-    assert ended.stdout.split() == [str(SCRIPTS / "edgeproof/core/processes.py"), "1"], ended.stderr
+    assert ended.stdout.splitlines() == [str(SCRIPTS / "edgeproof/core/processes.py"), "1"], ended.stderr
 
 
 def test_a_boards_own_python_keeps_the_packages_of_its_user(hostile, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def test_our_own_python_has_onnx_runtime_and_what_is_missing_has_a_command(tmp_p
     assert found["interpreter"].state == found["onnxruntime"].state == "good"
     assert "CPUExecutionProvider, which a run has to prove" in found["onnxruntime"].text
     assert found["litert"].remedy == "snakemake --profile local results/toolchains/litert.json"
-    assert found["rknn"].remedy == f"{sys.executable} -m pip install rknn-toolkit-lite2"
+    assert found["rknn"].remedy == f"{shlex.quote(sys.executable)} -m pip install rknn-toolkit-lite2"
     assert "any of them" not in found
 
 
@@ -155,9 +156,7 @@ def test_an_interpreter_that_cannot_run_the_agent_is_bad(tmp_path, body, text):
 
 def test_a_wheel_for_another_cpu_is_named_by_its_signal(tmp_path):
     """As a wheel does on a Raspberry Pi 4 that wants atomics of a newer Arm."""
-    body = (
-        f"""case "$2" in *find_spec*) exec {sys.executable} "$@" ;; *onnxruntime*) kill -ILL $$ ;; *) exit 1 ;; esac"""
-    )
+    body = f"""case "$2" in *find_spec*) exec "{sys.executable}" "$@" ;; *onnxruntime*) kill -ILL $$ ;; *) exit 1 ;; esac"""
     python = write_program(tmp_path / "python", body)
     found = {item.name: item for item in inspect_runtimes(device(interpreter=python), {}, tmp_path)}
     assert found["onnxruntime"].state == "bad"

@@ -69,7 +69,7 @@ def test_a_node_that_cannot_measure_alone_is_not_asked(ask, node, told):
         ("echo 'srun: error: Unable to allocate resources' >&2; exit 1", "unknown", "jet1 is busy"),
         # A folder of the same name, which is another one there.
         (
-            f"exec {sys.executable} -c 'import json; print(json.dumps(dict(seen=None)))'",
+            f"exec '{sys.executable}' -c 'import json; print(json.dumps(dict(seen=None)))'",
             "bad",
             "does not arrive here; mount it",
         ),

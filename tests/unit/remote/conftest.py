@@ -19,7 +19,7 @@ if [ -e {root}/refuse ]; then cat {root}/refuse >&2; exit 255; fi
 HOME={root}/home; export HOME
 if [ -e {root}/cut ]; then
   size=$(cat {root}/cut); rm {root}/cut
-  exec {python} {root}/bin/cut-link "$size" "$last"
+  exec '{python}' {root}/bin/cut-link "$size" "$last"
 fi
 exec sh -c "$last"
 """
@@ -42,7 +42,7 @@ sys.exit(255)
 # Stands for the Python that runs a process of the agent, and counts how often one is started.
 _COUNTING = """#!/bin/sh
 echo started >> {root}/started
-exec {python} "$@"
+exec '{python}' "$@"
 """
 PROTOCOL = {"warmup_runs": 1, "warmup_seconds": 0, "min_samples": 5, "min_seconds": 0, "max_timer_share": 0.01}
 PAIRS_PROTOCOL = PROTOCOL | {"max_timer_share": 0.05, "block_seconds": 0.0005, "block_pairs": 10}

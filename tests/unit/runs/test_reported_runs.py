@@ -228,7 +228,7 @@ TEGRASTATS = """
 line() { echo "05-07-2026 10:00:00 RAM 1000/7620MB (lfb 1x1MB) cpu@40C gpu@$2C VDD_IN $1mW/$1mW"; }
 line 4000 30
 while [ ! -e running ]; do sleep 0.01; done
-while true; do line 8000 45; sleep 0.1; done
+while true; do line 8000 45; sleep 0.25; done
 """
 
 
@@ -238,7 +238,7 @@ def test_the_sampler_of_a_target_profile_is_ours_and_counts_while_the_command_ru
     tool.chmod(0o755)
     block = {"name": "jetson-tegrastats", "tegrastats_path": str(tool), "interval_ms": 10, "startup_wait_ms": 0}
     said = line("METRICS", METRICS) + line("RESOURCE_METRICS", {"power_mean_w": 1.0, "source": "guess"})
-    benchmark = prepare(f"touch running; sleep 1\n{say(said)}", target={"sampler": block})
+    benchmark = prepare(f"touch running; sleep 2\n{say(said)}", target={"sampler": block})
     document = report_benchmark(benchmark, tmp_path)
     resources = document["run"]["resource_metrics"]
     assert resources["source"] == "tegrastats" and document["sampler"]["samples"] > 3
