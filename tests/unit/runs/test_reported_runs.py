@@ -228,7 +228,7 @@ TEGRASTATS = """
 line() { echo "05-07-2026 10:00:00 RAM 1000/7620MB (lfb 1x1MB) cpu@40C gpu@$2C VDD_IN $1mW/$1mW"; }
 line 4000 30
 while [ ! -e running ]; do sleep 0.01; done
-while true; do line 8000 45; sleep 0.25; done
+while true; do line 8000 45; sleep 0.01; done
 """
 
 
