@@ -156,7 +156,8 @@ def test_an_interpreter_that_cannot_run_the_agent_is_bad(tmp_path, body, text):
 
 def test_a_wheel_for_another_cpu_is_named_by_its_signal(tmp_path):
     """As a wheel does on a Raspberry Pi 4 that wants atomics of a newer Arm."""
-    body = f"""case "$2" in *find_spec*) exec "{sys.executable}" "$@" ;; *onnxruntime*) kill -ILL $$ ;; *) exit 1 ;; esac"""
+    ours = f'exec "{sys.executable}" "$@"'
+    body = f"""case "$2" in *find_spec*) {ours} ;; *onnxruntime*) kill -ILL $$ ;; *) exit 1 ;; esac"""
     python = write_program(tmp_path / "python", body)
     found = {item.name: item for item in inspect_runtimes(device(interpreter=python), {}, tmp_path)}
     assert found["onnxruntime"].state == "bad"
