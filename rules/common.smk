@@ -127,10 +127,10 @@ def device_slots(device_of):
 
 
 # What today's configuration and code want, for report and gate.
-WANTED = describe_wanted(
-    KEYS, PHASES, compose_options(SETTINGS.configfiles, SETTINGS.replace_workflow_config, SETTINGS.config)
-)
-write_wanted(WANTED, DRY)
+# A job on a node reads it and is another machine, so it writes none.
+if workflow.is_main_process:
+    OPTIONS = compose_options(SETTINGS.configfiles, SETTINGS.replace_workflow_config, SETTINGS.config)
+    write_wanted(describe_wanted(KEYS, PHASES, OPTIONS), DRY)
 
 
 def require_own_boards():

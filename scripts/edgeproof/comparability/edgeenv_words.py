@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from edgeproof.core.configuration import Json
-from edgeproof.runs.edgeenv_files import hash_missing_model
+from edgeproof.runs.edgeenv_files import PROTOCOL_FIELDS, hash_missing_model
 
 from .field_views import FieldView
 from .judging import Judgement
@@ -66,17 +66,6 @@ BLOCKED = {
     "not_comparable": ("medium", "do_not_compare"),
     "protocol_mismatch": ("medium", "rerun_with_matching_protocol"),
 }
-_PROTOCOL = (
-    "input_shape",
-    "input_dtype",
-    "task",
-    "precision",
-    "batch_size",
-    "warmup_runs",
-    "repeat_runs",
-    "include_preprocess",
-    "include_postprocess",
-)
 _TARGET = ("target_name", "target_type", "board_name", "os", "runtime_tags")
 _LABELS = {"include_preprocess": "preprocess inclusion", "include_postprocess": "postprocess inclusion"}
 _SAME = ["Same model hash", "Same input shape", "Same precision", "Same benchmark protocol"]
@@ -94,7 +83,7 @@ def view_run(run: Json) -> FieldView:
     return {
         "model_hash": model["model_hash"],
         "model_bytes": model["model_hash"] != hash_missing_model(model["model_path"]),
-        **{field: run["protocol"][field] for field in _PROTOCOL},
+        **{field: run["protocol"][field] for field in PROTOCOL_FIELDS},
         **{field: run["runtime"][field] for field in ("runtime", "execution_provider")},
         **{field: run["target"][field] for field in _TARGET},
     }

@@ -202,7 +202,8 @@ def find_attempts(target: FilePath, key: Json, spares: bool = False) -> list[Att
     for path in named:
         if _is_damaged(path) and path not in _told:
             _told.add(path)
-            print(f"{path} is not used: {describe_damage(path)}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # a message ends nothing
+                print(f"{path} is not used: {describe_damage(path)}", file=sys.stderr, flush=True)
     found = [Attempt(path, read_record(path)) for path in named if _is_published(path)]
     complete = [item for item in found if item.complete and item.record["key"]["sha256"] == wanted]
     return complete if spares else leave_out_copies(complete)

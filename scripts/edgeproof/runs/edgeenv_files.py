@@ -21,7 +21,7 @@ from edgeproof.core.yaml_files import read_yaml
 from .edgeenv_output import METRICS_LINE, Printed
 
 PRESET = "edgeenv"  # the place of reported runs among runs: results/runs/{name}/edgeenv/{target}/{precision}
-_PROTOCOL = (
+PROTOCOL_FIELDS = (
     "input_shape",
     "input_dtype",
     "task",
@@ -129,7 +129,7 @@ def describe_run(config: Json, target: Json, printed: Printed, known: Json) -> J
         "model": {**{key: config[key] for key in _MODEL}, "model_hash": known["model_hash"]},
         "runtime": {key: config[key] for key in ("runtime", "execution_provider")},
         "target": {**{key: target[key] for key in _TARGET}, "runtime_tags": target.get("runtime_tags", [])},
-        "protocol": {key: config[key] for key in _PROTOCOL},
+        "protocol": {key: config[key] for key in PROTOCOL_FIELDS},
         "metrics": printed.metrics,
         **printed.optional,
         "env": known["env"],

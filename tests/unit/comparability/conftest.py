@@ -15,6 +15,8 @@ from edgeproof.core.layout import comparison_folder
 from edgeproof.core.seals import seal
 from edgeproof.core.yaml_files import read_yaml
 
+from .measurers import measurer, state, stranger  # noqa: F401 (fixtures)
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 LEFT, RIGHT = ("digits-cnn", "ort-cpu", "desk", "fp32"), ("digits-cnn", "ort-cpu", "desk", "int8")
 

@@ -3,117 +3,20 @@
 import dataclasses
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from edgeproof.agent.machine import describe_machine
 from edgeproof.comparability import measured_pairs
-from edgeproof.comparability.measured_pairs import PairsJob, measure_pairs, read_sessions
-from edgeproof.core.attempts import Attempt, list_attempts
-from edgeproof.core.dependence import estimate_dependence
+from edgeproof.comparability.measured_pairs import measure_pairs, read_sessions
+from edgeproof.core.attempts import list_attempts
 from edgeproof.core.errors import UserError
 from edgeproof.core.files import sha256_file
 from edgeproof.core.layout import comparison_folder
 from edgeproof.core.seals import seal
-from edgeproof.runs.pair_tables import write_table
-from edgeproof.runs.paired_sessions import PairPlace, read_session
 
-PROTOCOL = {
-    "warmup_runs": 3,
-    "warmup_seconds": 0.0,
-    "min_samples": 20,
-    "min_seconds": 0.0,
-    "max_timer_share": 0.05,
-    "block_seconds": 0.0005,
-    "block_pairs": 10,
-}
-
-
-class Measurer:
-    """Measures a comparison of two fake artifacts, whose latencies are 1 ms and 1 ms · `ratio`."""
-
-    def __init__(self, room):
-        self.room, self.root = room, room.root
-        self.inputs = self.root / "inputs.npz"
-        np.savez(self.inputs, **{"inputs/x": np.zeros((2, 4), "float32")})
-        self.ratio, self.noise, self.agent = 1.0, 0.01, "a" * 64
-
-    def artifact(self, ratio):
-        path = self.root / f"artifact-{ratio}.json"
-        path.write_text(json.dumps({"seed": str(ratio), "latency_ms": ratio, "outputs": [["y", [1, 3]]]}))
-        return path
-
-    def job(self, campaign="trial", pairs=4, seconds=None, margin=0.02, comparisons=1):
-        folder = Path(comparison_folder(campaign, "pair"))
-        if not (folder / "verdict.json").exists():
-            folder.mkdir(parents=True)
-            shutil.copy(self.room.folder / "verdict.json", folder)
-        arm = {"backend": "fake", "precision": "fp32", "runtime": {"noise": self.noise}}
-        return PairsJob(
-            comparison="pair",
-            verdict=folder / "verdict.json",
-            arms={"left": arm, "right": arm},
-            artifacts={"left": self.artifact(1.0), "right": self.artifact(self.ratio)},
-            inputs={"left": self.inputs, "right": self.inputs},
-            place=PairPlace(
-                self.inputs, {"name": "desk", "transport": "local", "lock": "lock"}, PROTOCOL, sys.executable
-            ),
-            design={"margin": margin, "comparisons": comparisons},
-            dependence=estimate_dependence([]),
-            budget={"pairs": pairs, "seconds": seconds},
-            agent=self.agent,
-            table=folder / "pairs.csv",
-            record=folder / "pairs.json",
-        )
-
-    def measure(self, *arguments, **options):
-        """Measure and return `pairs.json`, read back from raw times."""
-        job = self.job(*arguments, **options)
-        measure_pairs(job)
-        return read_sessions(job.record, job.table)[0]
-
-    def count_attempts(self, campaign="trial"):
-        return len(list_attempts(comparison_folder(campaign, "pair")))
-
-    def move_to(self, machine):
-        """Make all attempts those of another machine."""
-        for path in self.root.glob("results/comparability/*/*/attempts/*/attempt.json"):
-            self.room.edit(path, lambda record: record.update(seal(record | {"machine": record["machine"] | machine})))
-
-
-@pytest.fixture(scope="session")
-def state():
-    """What a session on this machine meets, once it has been found out."""
-    return {}
-
-
-@pytest.fixture
-def stranger(room):
-    """A Measurer whose results were measured on a made-up machine."""
-    room.make(ratio=0.6)
-    for path in (room.folder / "attempts", room.folder / "pairs.csv", room.folder / "pairs.json"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    return Measurer(room)
-
-
-@pytest.fixture
-def measurer(stranger, state):
-    """A Measurer whose comparison may be measured on this machine."""
-    room = stranger.room
-    if not state:
-        with pytest.raises(UserError):
-            stranger.measure(pairs=1)
-        (attempt,) = list_attempts(room.folder)
-        state.update(attempt.record["facts"]["state"])
-        shutil.rmtree(room.folder / "attempts")
-    room.edit(room.folder / "verdict.json", lambda verdict: [verdict[side].update(state=state[side]) for side in state])
-    return stranger
-
-
-def pairs_of(document):
-    return [session["pairs"] for session in document["sessions"]]
+from .measurers import pairs_of
 
 
 def test_a_machine_that_is_not_the_verdict_s_is_refused_and_nothing_is_written(stranger):
@@ -355,63 +258,3 @@ def test_each_arm_runs_its_own_samples(measurer):
     spec = json.loads((session.attempt.folder / "spec.json").read_text())
     assert (spec["inputs"], spec["arms"]["right"]["inputs_file"]) == (str(measurer.inputs), str(other))
     assert "inputs_file" not in spec["arms"]["left"]
-
-
-def test_a_copied_attempt_adds_no_pairs(measurer):
-    """Two merged copies of a results folder made twelve pairs of six, and a verdict of none."""
-    measurer.noise = 0.5
-    first = measurer.measure(pairs=2, margin=0.0001)
-    (attempt,) = list_attempts(measurer.room.folder)
-    copy = attempt.folder.with_name(attempt.folder.name.replace("0001", "0002"))
-    shutil.copytree(attempt.folder, copy)
-    (measurer.room.folder / "pairs.json").unlink()
-    assert measurer.measure(pairs=2, margin=0.0001)["sessions"] == first["sessions"]
-    shutil.rmtree(attempt.folder)
-    assert pairs_of(measurer.measure(pairs=2, margin=0.0001)) == [2]
-
-
-def test_a_document_that_counts_an_attempt_twice_is_refuted(measurer):
-    measurer.noise = 0.5
-    measurer.measure(pairs=1, margin=0.0001)
-    job = measurer.job(pairs=1)
-    (attempt,) = list_attempts(measurer.room.folder)
-    copy = attempt.folder.with_name(attempt.folder.name.replace("0001", "0002"))
-    shutil.copytree(attempt.folder, copy)
-    write_table(job.table, [read_session(Attempt(folder, attempt.record)) for folder in (attempt.folder, copy)])
-
-    def count_twice(document):
-        own = document["sessions"][0]
-        document["sessions"].append({**own, "attempt": own["attempt"].replace("0001", "0002")})
-        document["table_sha256"] = sha256_file(job.table)
-        document.update(seal(document))
-
-    measurer.room.edit(job.record, count_twice)
-    with pytest.raises(UserError, match=r"pairs\.json: counts .*/0002-\w+ and .*/0001-\w+, which are one attempt"):
-        read_sessions(job.record, job.table)
-
-
-def test_a_sequence_goes_on_where_a_part_of_it_was_removed(measurer):
-    """The numbers of its pairs go on, so that none stands there twice."""
-    measurer.noise = 0.5
-    for pairs in (1, 3):
-        measurer.measure(pairs=pairs, margin=0.0001)
-    shutil.rmtree(list_attempts(measurer.room.folder)[0].folder)
-    assert pairs_of(measurer.measure(pairs=3, margin=0.0001)) == [2, 1]
-    last = list_attempts(measurer.room.folder)[-1].folder
-    assert json.loads((last / "spec.json").read_text())["first_pair"] == 3
-
-
-def test_no_document_names_an_attempt_that_was_removed_meanwhile(measurer, monkeypatch):
-    measurer.measure(pairs=1)
-    (measurer.room.folder / "pairs.json").unlink()
-    real = measured_pairs.list_sessions
-
-    def list_and_remove(folders, key):
-        found = real(folders, key)
-        shutil.rmtree(found[0].attempt.folder)
-        return found
-
-    monkeypatch.setattr(measured_pairs, "list_sessions", list_and_remove)
-    with pytest.raises(UserError, match=r"0001-.*: was removed while it was in use; run the workflow again"):
-        measurer.measure(pairs=1)
-    assert not (measurer.room.folder / "pairs.json").exists()
